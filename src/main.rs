@@ -1,0 +1,3 @@
+//! mozzie: MQTT at the shell.
+
+fn main() {}
