@@ -1,3 +1,5 @@
 //! mozzie: MQTT at the shell.
+#[allow(dead_code)]
+mod mqtt;
 
 fn main() {}
