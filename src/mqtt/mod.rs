@@ -6,6 +6,7 @@ pub mod codec;
 pub mod packet;
 pub mod properties;
 pub mod reason;
+pub mod session;
 
 pub mod text;
 pub mod topic;

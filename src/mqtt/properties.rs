@@ -483,7 +483,10 @@ mod tests {
             ),
             (Id::ContentType, Value::Byte(1)),
         ] {
-            assert!(Property::new(id, value.clone()).is_err(), "{id:?} {value:?}");
+            assert!(
+                Property::new(id, value.clone()).is_err(),
+                "{id:?} {value:?}"
+            );
         }
     }
 

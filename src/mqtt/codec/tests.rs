@@ -165,10 +165,7 @@ fn examples(version: Version) -> Vec<Packet> {
                 reason: Reason::CONTINUE_AUTHENTICATION,
                 properties: list(
                     Place::Auth,
-                    &[(
-                        PropertyId::AuthenticationMethod,
-                        Value::Text(text("SCRAM")),
-                    )],
+                    &[(PropertyId::AuthenticationMethod, Value::Text(text("SCRAM")))],
                 ),
             }),
             Packet::Auth(Auth::default()),
@@ -216,9 +213,18 @@ fn packets_look_as_the_specification_says() {
             })),
         )
     };
-    assert_eq!(connect(Version::V31), b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c");
-    assert_eq!(connect(Version::V311), b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c");
-    assert_eq!(connect(Version::V5), b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01c");
+    assert_eq!(
+        connect(Version::V31),
+        b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c"
+    );
+    assert_eq!(
+        connect(Version::V311),
+        b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c"
+    );
+    assert_eq!(
+        connect(Version::V5),
+        b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01c"
+    );
 
     // MQTT 3.1.1 section 3.3.2.4: PUBLISH a/b, packet id 10
     let publish = |version, qos| {
@@ -236,14 +242,38 @@ fn packets_look_as_the_specification_says() {
             }),
         )
     };
-    assert_eq!(publish(Version::V311, QoS::AtMostOnce), b"\x30\x06\0\x03a/bx");
-    assert_eq!(publish(Version::V311, QoS::AtLeastOnce), b"\x32\x08\0\x03a/b\0\x0ax");
-    assert_eq!(publish(Version::V5, QoS::ExactlyOnce), b"\x34\x09\0\x03a/b\0\x0a\0x");
     assert_eq!(
-        encoded(Version::V5, &Packet::Disconnect(Disconnect { reason: Reason(4), ..Disconnect::default() })),
+        publish(Version::V311, QoS::AtMostOnce),
+        b"\x30\x06\0\x03a/bx"
+    );
+    assert_eq!(
+        publish(Version::V311, QoS::AtLeastOnce),
+        b"\x32\x08\0\x03a/b\0\x0ax"
+    );
+    assert_eq!(
+        publish(Version::V5, QoS::ExactlyOnce),
+        b"\x34\x09\0\x03a/b\0\x0a\0x"
+    );
+    assert_eq!(
+        encoded(
+            Version::V5,
+            &Packet::Disconnect(Disconnect {
+                reason: Reason(4),
+                ..Disconnect::default()
+            })
+        ),
         b"\xe0\x01\x04"
     );
-    assert_eq!(encoded(Version::V311, &Packet::Disconnect(Disconnect { reason: Reason(4), ..Disconnect::default() })), b"\xe0\0");
+    assert_eq!(
+        encoded(
+            Version::V311,
+            &Packet::Disconnect(Disconnect {
+                reason: Reason(4),
+                ..Disconnect::default()
+            })
+        ),
+        b"\xe0\0"
+    );
 }
 
 #[test]
@@ -292,10 +322,7 @@ fn property_order_is_kept_on_the_wire() {
         Place::Publish,
         &[
             (PropertyId::ContentType, Value::Text(text("t"))),
-            (
-                PropertyId::UserProperty,
-                Value::Pair(text("k"), text("v")),
-            ),
+            (PropertyId::UserProperty, Value::Pair(text("k"), text("v"))),
             (PropertyId::PayloadFormatIndicator, Value::Byte(1)),
         ],
     );
@@ -309,7 +336,10 @@ fn property_order_is_kept_on_the_wire() {
         },
     });
     let bytes = encoded(Version::V5, &packet);
-    assert_eq!(bytes, b"\x30\x11\0\x01t\x0d\x03\0\x01t\x26\0\x01k\0\x01v\x01\x01");
+    assert_eq!(
+        bytes,
+        b"\x30\x11\0\x01t\x0d\x03\0\x01t\x26\0\x01k\0\x01v\x01\x01"
+    );
     assert_eq!(decode_all(Version::V5, &bytes), Ok(Some(packet)));
 }
 
@@ -321,9 +351,15 @@ fn what_rumqttc_misreads_is_read_right() {
             properties: Properties::new(),
         })))
     };
-    assert_eq!(decode_all(Version::V5, &[0xe0, 0x01, 0x8e]), disconnect(0x8e));
+    assert_eq!(
+        decode_all(Version::V5, &[0xe0, 0x01, 0x8e]),
+        disconnect(0x8e)
+    );
     assert_eq!(decode_all(Version::V5, &[0xe0, 0x00]), disconnect(0));
-    assert_eq!(decode_all(Version::V5, &[0xf0, 0x00]), Ok(Some(Packet::Auth(Auth::default()))));
+    assert_eq!(
+        decode_all(Version::V5, &[0xf0, 0x00]),
+        Ok(Some(Packet::Auth(Auth::default())))
+    );
     assert_eq!(
         decode_all(Version::V5, &[0x20, 0x02, 0x00, 0x01]),
         Err(DecodeError::OldBroker(1))
@@ -353,7 +389,10 @@ fn whole_but_malformed_packets_are_refused_at_once() {
         (Version::V5, &[0x30, 0x02, 0x00, 0x05]), // topic beyond the packet
         (Version::V5, &[0x36, 0x05, 0x00, 0x01, b't', 0x00, 0x01]), // QoS 3
         (Version::V5, &[0x30, 0x04, 0x00, 0x01, b'+', 0x00]), // wildcard in a topic name
-        (Version::V5, &[0x32, 0x06, 0x00, 0x01, b't', 0x00, 0x00, 0x00]), // packet id 0
+        (
+            Version::V5,
+            &[0x32, 0x06, 0x00, 0x01, b't', 0x00, 0x00, 0x00],
+        ), // packet id 0
         (Version::V5, &[0x30, 0x04, 0x00, 0x01, 0xff, 0x00]), // not UTF-8
         (Version::V5, &[0xe0, 0x03, 0x00, 0x01, 0x26]), // cut property
         (Version::V5, &[0xf0, 0x02, 0x55, 0x00]), // no such AUTH reason
@@ -392,7 +431,10 @@ fn a_packet_over_the_limit_is_refused_by_its_header() {
         })
     );
     assert_eq!(decode(Version::V311, &mut input, MAX_PACKET_SIZE), Ok(None));
-    assert!(input.capacity() < 4 << 20, "an announced size is not memory");
+    assert!(
+        input.capacity() < 4 << 20,
+        "an announced size is not memory"
+    );
 }
 
 #[test]

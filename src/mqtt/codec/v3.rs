@@ -112,9 +112,7 @@ fn connect(frame: Frame, c: v4::Connect) -> Result<Connect, DecodeError> {
         client_id: text(frame, c.client_id.into())?,
         clean_start: c.clean_session,
         keep_alive: c.keep_alive,
-        username: username
-            .map(|name| text(frame, name.into()))
-            .transpose()?,
+        username: username.map(|name| text(frame, name.into())).transpose()?,
         password,
         will: c
             .last_will

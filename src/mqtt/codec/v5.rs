@@ -323,10 +323,7 @@ fn acknowledge(out: &mut BytesMut, first: u8, ack: &SubAck) {
 fn block(out: &mut BytesMut, first: u8, head: &[u8], properties: &Properties, tail: &[u8]) {
     let len = properties.block_len();
     out.put_u8(first);
-    write_variable_byte(
-        out,
-        head.len() + variable_byte_len(len) + len + tail.len(),
-    );
+    write_variable_byte(out, head.len() + variable_byte_len(len) + len + tail.len());
     out.extend_from_slice(head);
     properties.write(out);
     out.extend_from_slice(tail);
