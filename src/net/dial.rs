@@ -1,0 +1,267 @@
+//! Puts the layers on top of each other and times them.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Address, DialError, Endpoint, Layer, Peer, Proxy, ProxyKind, Stream, TcpAddress,
+    WebSocketProblem,
+    endpoint::authority,
+    proxy::{self, Target},
+    tcp,
+    tls::explain_io,
+    unix,
+};
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Dialed {
+    pub stream: Stream,
+    pub steps: Steps,
+    /// The address at the other end of the TCP connection: the broker's, or the proxy's.
+    pub peer: Option<SocketAddr>,
+}
+
+/// How long each layer took; `None` for a layer that took no part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Steps {
+    pub resolve: Option<Duration>,
+    /// The TCP or Unix connection.
+    pub connect: Option<Duration>,
+    pub proxy: Option<Duration>,
+    pub tls: Option<Duration>,
+    pub websocket: Option<Duration>,
+}
+
+impl Steps {
+    pub fn total(&self) -> Duration {
+        [
+            self.resolve,
+            self.connect,
+            self.proxy,
+            self.tls,
+            self.websocket,
+        ]
+        .into_iter()
+        .flatten()
+        .sum()
+    }
+}
+
+/// Opens a connection. Dropping the future gives it up and leaves nothing behind.
+///
+/// # Errors
+/// The layer that failed and why; see `DialError`.
+pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
+    let limit = endpoint.connect_timeout;
+    let mut steps = Steps::default();
+    let (mut stream, peer) = match &endpoint.address {
+        Address::Unix(path) => {
+            let clock = Clock::start(Layer::Connect, limit);
+            let stream = clock
+                .run(unix::connect(path), &mut steps.connect, || {
+                    path.display().to_string()
+                })
+                .await?;
+            (stream, None)
+        }
+        Address::Tcp(address) => tcp_or_proxy(address, limit, &mut steps).await?,
+    };
+
+    if let Some(tls) = &endpoint.tls {
+        let shake = async {
+            tls.connect(stream).await.map_err(|problem| DialError::Tls {
+                with: endpoint.to_string(),
+                problem,
+            })
+        };
+        let clock = Clock::start(Layer::Tls, limit);
+        stream = clock
+            .run(shake, &mut steps.tls, || endpoint.to_string())
+            .await?;
+    }
+
+    if let Some(websocket) = &endpoint.websocket {
+        let upgrade = async {
+            websocket
+                .upgrade(stream, endpoint)
+                .await
+                .map_err(|problem| match (problem, &endpoint.tls) {
+                    // With TLS 1.3 a broker refuses a client certificate only after the handshake.
+                    (WebSocketProblem::Io(error), Some(tls)) if explain_io(&error).is_some() => {
+                        DialError::Tls {
+                            with: endpoint.to_string(),
+                            problem: tls.problem(error),
+                        }
+                    }
+                    (problem, _) => DialError::WebSocket {
+                        url: websocket.url(endpoint),
+                        problem,
+                    },
+                })
+        };
+        let clock = Clock::start(Layer::WebSocket, limit);
+        stream = clock
+            .run(upgrade, &mut steps.websocket, || endpoint.to_string())
+            .await?;
+    }
+
+    Ok(Dialed {
+        stream,
+        steps,
+        peer,
+    })
+}
+
+impl Endpoint {
+    /// The same endpoint with its first hop's name already looked up, so that thousands of dials ask the name server
+    /// once. (A `socks5://` proxy's target is still looked up each time.)
+    ///
+    /// # Errors
+    /// As `dial`'s for the name lookup.
+    pub async fn resolved(&self) -> Result<Self, DialError> {
+        let mut endpoint = self.clone();
+        if let Address::Tcp(address) = &mut endpoint.address {
+            let found = first_hop(address, self.connect_timeout, &mut Steps::default()).await?;
+            address.resolved = Some(found.into());
+        }
+        Ok(endpoint)
+    }
+}
+
+/// One layer's time allowance, and the clock for its entry in `Steps`.
+struct Clock {
+    layer: Layer,
+    limit: Duration,
+    started: Instant,
+}
+
+impl Clock {
+    fn start(layer: Layer, limit: Duration) -> Self {
+        Self {
+            layer,
+            limit,
+            started: Instant::now(),
+        }
+    }
+
+    async fn run<T>(
+        self,
+        work: impl Future<Output = Result<T, DialError>>,
+        took: &mut Option<Duration>,
+        from: impl FnOnce() -> String,
+    ) -> Result<T, DialError> {
+        match tokio::time::timeout(self.limit, work).await {
+            Ok(done) => {
+                let done = done?;
+                *took = Some(took.unwrap_or_default() + self.started.elapsed());
+                Ok(done)
+            }
+            Err(_) => Err(DialError::TimedOut {
+                layer: self.layer,
+                from: from(),
+                after: self.limit,
+            }),
+        }
+    }
+}
+
+async fn tcp_or_proxy(
+    address: &TcpAddress,
+    limit: Duration,
+    steps: &mut Steps,
+) -> Result<(Stream, Option<SocketAddr>), DialError> {
+    let (peer, host, port) = hop(address);
+    let found = match &address.resolved {
+        Some(found) => found.to_vec(),
+        None => first_hop(address, limit, steps).await?,
+    };
+    let clock = Clock::start(Layer::Connect, limit);
+    let connect = async {
+        let options = tcp::Options {
+            bind: address.bind,
+            nodelay: address.nodelay,
+        };
+        tcp::connect(&found, options)
+            .await
+            .map_err(|failure| failure.into_error(peer, host, port))
+    };
+    let (tcp, reached) = clock
+        .run(connect, &mut steps.connect, || {
+            format!("{peer} {}", authority(host, port))
+        })
+        .await?;
+    let mut stream = Stream::Tcp(tcp);
+    if let Some(proxy) = &address.proxy {
+        through(&mut stream, proxy, address, limit, steps).await?;
+    }
+    Ok((stream, Some(reached)))
+}
+
+/// Asks the proxy at the other end of the stream to go on to the broker.
+async fn through(
+    stream: &mut Stream,
+    proxy: &Proxy,
+    address: &TcpAddress,
+    limit: Duration,
+    steps: &mut Steps,
+) -> Result<(), DialError> {
+    let targets = match proxy.kind {
+        ProxyKind::Socks5 => {
+            let clock = Clock::start(Layer::Resolve, limit);
+            let lookup = tcp::resolve(Peer::Broker, &address.host, address.port);
+            let found = clock
+                .run(lookup, &mut steps.resolve, || address.host.to_string())
+                .await?;
+            // The proxy connects for us, so there is no race to run: the system's first choice it is.
+            found.first().map(|found| Target::Address(*found))
+        }
+        ProxyKind::Socks5h | ProxyKind::Http => Some(Target::named(&address.host, address.port)),
+    };
+    let target = targets.ok_or_else(|| DialError::NameNotFound {
+        peer: Peer::Broker,
+        host: address.host.to_string(),
+        reason: "no address".to_owned(),
+    })?;
+    let clock = Clock::start(Layer::Proxy, limit);
+    let ask = async {
+        let problem = |problem| DialError::Proxy {
+            proxy: proxy.to_string(),
+            problem,
+        };
+        proxy::connect(stream, proxy, &target)
+            .await
+            .map_err(problem)
+    };
+    clock.run(ask, &mut steps.proxy, || proxy.to_string()).await
+}
+
+/// Whom we connect to ourselves.
+fn hop(address: &TcpAddress) -> (Peer, &str, u16) {
+    match &address.proxy {
+        Some(proxy) => (Peer::Proxy, &proxy.host, proxy.port),
+        None => (Peer::Broker, &address.host, address.port),
+    }
+}
+
+async fn first_hop(
+    address: &TcpAddress,
+    limit: Duration,
+    steps: &mut Steps,
+) -> Result<Vec<SocketAddr>, DialError> {
+    let (peer, host, port) = hop(address);
+    if let Some(literal) = tcp::literal(host, port) {
+        return Ok(vec![literal]);
+    }
+    let clock = Clock::start(Layer::Resolve, limit);
+    clock
+        .run(tcp::resolve(peer, host, port), &mut steps.resolve, || {
+            format!("the name server for '{host}'")
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Where a broker is and how to get there: plain data, cheap to clone, nothing opened.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Proxy, TlsClient, WebSocket};
+
+/// Everything `dial` needs. Every part that is not small sits behind an `Arc`: bench clones one per connection.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub address: Address,
+    pub tls: Option<TlsClient>,
+    pub websocket: Option<WebSocket>,
+    /// Granted to each layer separately: name lookup, TCP or Unix connection, proxy, TLS, WebSocket.
+    pub connect_timeout: Duration,
+}
+
+/// The lowest layer. A local address and a proxy make sense only for TCP, so they live there.
+#[derive(Debug, Clone)]
+pub enum Address {
+    Tcp(TcpAddress),
+    Unix(Arc<Path>),
+}
+
+#[derive(Debug, Clone)]
+pub struct TcpAddress {
+    /// A name or an IP address (IPv6 without brackets).
+    pub host: Arc<str>,
+    pub port: u16,
+    /// The local address to connect from (`-A`).
+    pub bind: Option<IpAddr>,
+    /// Sets TCP_NODELAY.
+    pub nodelay: bool,
+    pub proxy: Option<Arc<Proxy>>,
+    /// The addresses of the first hop (the proxy, or else the broker) when `Endpoint::resolved` looked them up.
+    pub(super) resolved: Option<Arc<[SocketAddr]>>,
+}
+
+impl TcpAddress {
+    pub fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            bind: None,
+            nodelay: false,
+            proxy: None,
+            resolved: None,
+        }
+    }
+}
+
+impl Endpoint {
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+    pub fn tcp(host: impl Into<Arc<str>>, port: u16) -> Self {
+        Self::new(Address::Tcp(TcpAddress::new(host, port)))
+    }
+
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(Address::Unix(path.into().into()))
+    }
+
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            tls: None,
+            websocket: None,
+            connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
+        }
+    }
+
+    /// The name that TLS checks and the WebSocket `Host` header shows when nothing else is asked for.
+    pub fn host(&self) -> &str {
+        match &self.address {
+            Address::Tcp(tcp) => &tcp.host,
+            Address::Unix(_) => "localhost",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Address::Tcp(tcp) => f.write_str(&authority(&tcp.host, tcp.port)),
+            Address::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// `host:port`, with brackets round an IPv6 address.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_as_the_user_would_type_it() {
+        assert_eq!(Endpoint::tcp("broker", 1883).to_string(), "broker:1883");
+        assert_eq!(Endpoint::tcp("::1", 1883).to_string(), "[::1]:1883");
+        assert_eq!(Endpoint::unix("/run/m.sock").to_string(), "/run/m.sock");
+    }
+}

@@ -1,0 +1,225 @@
+//! Why a dial failed: which layer, what the user typed, and what to do next.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{ProxyProblem, TlsProblem, WebSocketProblem, words::reason};
+
+/// The layers of a connection, lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    Resolve,
+    Connect,
+    Proxy,
+    Tls,
+    WebSocket,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "name lookup",
+            Self::Connect => "connection",
+            Self::Proxy => "proxy",
+            Self::Tls => "TLS handshake",
+            Self::WebSocket => "WebSocket upgrade",
+        })
+    }
+}
+
+/// Whom a name lookup or a connection was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Broker,
+    Proxy,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broker => "broker",
+            Self::Proxy => "proxy",
+        })
+    }
+}
+
+// The I/O errors are worded into the messages, so none is also a `#[source]`.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    #[error("cannot look up the {peer} name '{host}': {reason}")]
+    NameNotFound {
+        peer: Peer,
+        host: String,
+        reason: String,
+    },
+
+    #[error(
+        "cannot connect to {peer} {to}: {}{}",
+        reason(error),
+        also_tried(tried)
+    )]
+    Connect {
+        peer: Peer,
+        to: String,
+        /// Every address that was tried; the error is the most telling one of theirs.
+        tried: Vec<SocketAddr>,
+        error: io::Error,
+    },
+
+    #[error("cannot connect from the local address {bind}: {}", reason(error))]
+    Bind { bind: IpAddr, error: io::Error },
+
+    #[error(
+        "cannot connect from the local address {bind}: '{host}' has no {} address",
+        family(bind)
+    )]
+    BindFamily { bind: IpAddr, host: String },
+
+    #[error("cannot connect to the unix socket '{}': {}", path.display(), unix_reason(error))]
+    Unix { path: PathBuf, error: io::Error },
+
+    #[error("{layer} timed out after {after:?}: no answer from {from}")]
+    TimedOut {
+        layer: Layer,
+        from: String,
+        after: Duration,
+    },
+
+    #[error("proxy {proxy}: {problem}")]
+    Proxy {
+        proxy: String,
+        problem: ProxyProblem,
+    },
+
+    #[error("TLS with {with}: {problem}")]
+    Tls { with: String, problem: TlsProblem },
+
+    #[error("WebSocket at {url}: {problem}")]
+    WebSocket {
+        url: String,
+        problem: WebSocketProblem,
+    },
+}
+
+impl DialError {
+    /// The layer that failed.
+    pub fn layer(&self) -> Layer {
+        match self {
+            Self::NameNotFound { .. } => Layer::Resolve,
+            Self::Connect { .. }
+            | Self::Bind { .. }
+            | Self::BindFamily { .. }
+            | Self::Unix { .. } => Layer::Connect,
+            Self::TimedOut { layer, .. } => *layer,
+            Self::Proxy { .. } => Layer::Proxy,
+            Self::Tls { .. } => Layer::Tls,
+            Self::WebSocket { .. } => Layer::WebSocket,
+        }
+    }
+
+    /// The next step, when there is a sensible one.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NameNotFound {
+                peer: Peer::Broker, ..
+            } => "check the spelling of the host, or give its IP address",
+            Self::NameNotFound {
+                peer: Peer::Proxy, ..
+            } => "check --proxy, or give the proxy's IP address",
+            Self::Connect { peer, error, .. } => return connect_hint(*peer, error),
+            Self::Bind { error, .. } => match error.kind() {
+                io::ErrorKind::AddrNotAvailable => {
+                    "-A takes an address of one of this machine's interfaces"
+                }
+                io::ErrorKind::AddrInUse => {
+                    "every local port of that address is taken; use fewer connections"
+                }
+                _ => return None,
+            },
+            Self::BindFamily { .. } => {
+                "give -A an address of the same family (IPv4 or IPv6) as the host's"
+            }
+            Self::Unix { error, .. } => match error.kind() {
+                io::ErrorKind::NotFound => "is the broker running, with a listener on this path?",
+                io::ErrorKind::PermissionDenied => {
+                    "this user needs write permission on the socket and its folders"
+                }
+                io::ErrorKind::ConnectionRefused => {
+                    "the socket file is there, but no broker listens on it any more"
+                }
+                _ => return None,
+            },
+            Self::TimedOut { layer, .. } => match layer {
+                Layer::Resolve => "the name server does not answer; give the host's IP address",
+                Layer::Connect => "a firewall may be dropping the packets; check host and port",
+                Layer::Proxy => {
+                    "the proxy took the connection and then said nothing; check the scheme in --proxy"
+                }
+                Layer::Tls => {
+                    "a plain-text listener may be waiting for MQTT; is this the TLS port?"
+                }
+                Layer::WebSocket => {
+                    "a plain MQTT listener may be waiting for MQTT; is this the WebSocket port?"
+                }
+            },
+            Self::Proxy { problem, .. } => return problem.hint(),
+            Self::Tls { problem, .. } => return problem.hint(),
+            Self::WebSocket { problem, .. } => return problem.hint(),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn connect_hint(peer: Peer, error: &io::Error) -> Option<String> {
+    if too_many_files(error) {
+        return Some("raise the limit on open files: ulimit -n".to_owned());
+    }
+    let hint = match (error.kind(), peer) {
+        (io::ErrorKind::ConnectionRefused, Peer::Broker) => {
+            "is a broker listening there? check host and port"
+        }
+        (io::ErrorKind::ConnectionRefused, Peer::Proxy) => "is the proxy running? check --proxy",
+        (io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => {
+            "this machine has no route there; check the network"
+        }
+        (io::ErrorKind::TimedOut, _) => {
+            "a firewall may be dropping the packets; check host and port"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            "no local port is free for another connection to this address; use fewer connections or more local addresses"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// EMFILE and ENFILE have no `ErrorKind` of their own; their numbers are the same on every Unix.
+fn too_many_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+fn also_tried(tried: &[SocketAddr]) -> String {
+    if tried.len() < 2 {
+        return String::new();
+    }
+    let addresses: Vec<String> = tried
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
+    format!(" (tried {})", addresses.join(", "))
+}
+
+fn family(address: &IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+fn unix_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => "the path is empty or too long for a socket".to_owned(),
+        _ => reason(error),
+    }
+}

@@ -1,0 +1,32 @@
+//! A byte stream to a broker, whatever lies between: `dial(&Endpoint) -> Dialed`.
+//!
+//! Each transport is a layer over the one before (TCP or Unix socket, proxy, TLS, WebSocket), so every sensible
+//! combination works. It knows no MQTT, prints nothing and reads no command line.
+
+mod dial;
+mod endpoint;
+mod error;
+mod proxy;
+mod secret;
+mod stream;
+mod tcp;
+mod tls;
+mod unix;
+mod websocket;
+mod words;
+
+#[cfg(test)]
+mod testing;
+
+// The door to this folder: what the rest of mozzie may name.
+#[allow(unused_imports)]
+pub use {
+    dial::{Dialed, Steps, dial},
+    endpoint::{Address, Endpoint, TcpAddress},
+    error::{DialError, Layer, Peer},
+    proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
+    secret::Secret,
+    stream::{Stream, TlsInfo},
+    tls::{TlsClient, TlsError, TlsProblem, TlsSettings, TlsVersion, explain_io},
+    websocket::{WebSocket, WebSocketError, WebSocketProblem},
+};
