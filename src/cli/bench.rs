@@ -1,0 +1,50 @@
+//! `mozzie bench`.
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::values::{Amount, Span};
+use crate::mqtt::QoS;
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadArgs {
+    /// Start a broker in this process and load that
+    #[arg(long, conflicts_with_all = ["host", "port", "url", "unix"])]
+    pub embedded: bool,
+    /// Connections that publish
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub publishers: u32,
+    /// Connections that subscribe
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub subscribers: u32,
+    /// Quality of service of both: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0")]
+    pub qos: QoS,
+    /// Bytes of payload; from 16 on each message carries a stamp by which loss and latency are known
+    #[arg(long, value_name = "BYTES", default_value = "16")]
+    pub size: Amount,
+    /// Publish this many messages in all
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub messages: Option<Amount>,
+    /// Publish for this long [default: 10s without -n]
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<Span>,
+    /// Topic; {i} stands for the number of the connection
+    #[arg(short, long, value_name = "TOPIC", default_value = "mozzie/bench")]
+    pub topic: String,
+    /// Ask the broker to retain the messages
+    #[arg(short, long)]
+    pub retain: bool,
+    /// Threads that make the load [default: one for each core]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: Option<u16>,
+}

@@ -1,0 +1,120 @@
+//! What the user typed: clap's definitions and value types. No I/O, nothing opened.
+
+pub mod bench;
+pub mod broker;
+pub mod connection;
+pub mod property;
+pub mod publish;
+pub mod subscribe;
+pub mod tls;
+pub mod url;
+pub mod values;
+pub mod will;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "mozzie",
+    version,
+    about = "MQTT at the shell: publish, subscribe, load-test a broker",
+    long_about = None,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 2 wrong usage, 3 broker not reached, 4 connection refused, 5 publish or \
+                  subscription refused, 6 time ran out, 7 messages not acknowledged, 8 bench failed, 9 bench \
+                  invalid, 130/143 interrupted, 1 anything else."
+)]
+pub struct Cli {
+    /// Print help
+    #[arg(long, action = clap::ArgAction::HelpShort, global = true, display_order = 1000)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(long, action = clap::ArgAction::Version, display_order = 1001)]
+    version: Option<bool>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish messages
+    #[command(name = "pub")]
+    Publish(Box<publish::PublishArgs>),
+    /// Subscribe to topics and print what comes
+    #[command(name = "sub")]
+    Subscribe(Box<subscribe::SubscribeArgs>),
+    /// Load-test a broker
+    Bench(Box<bench::BenchArgs>),
+    /// Run a broker on this machine
+    Broker(broker::BrokerArgs),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man { dir: PathBuf },
+}
+
+/// What a command line asks for.
+pub enum Parsed {
+    Run(Command),
+    /// `--help` or `--version`: text for stdout.
+    Print(String),
+}
+
+/// Parses a command line; help and version are results, everything else that clap refuses is an error.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+    use clap::error::ErrorKind;
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(Parsed::Run(cli.command)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Parsed::Print(error.render().to_string()))
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::usage(
+                "no command given",
+                "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
+            )),
+            _ => Err(usage_error(&error)),
+        },
+    }
+}
+
+/// clap's text in our form: one line, and the way to more help as the hint.
+fn usage_error(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or("wrong command line");
+    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let mut hint = String::from("try --help");
+    for line in lines {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hint = tip.to_owned();
+        } else if let Some(more) = line.strip_prefix("For more information, ") {
+            if hint == "try --help" {
+                hint = more.trim_end_matches('.').to_owned();
+            }
+        } else if line.starts_with("Usage:") {
+            break;
+        } else {
+            if !message.ends_with(' ') {
+                message.push(' ');
+            }
+            message.push_str(line);
+        }
+    }
+    Error::usage(message, hint)
+}
+
+/// The whole command line, for completions, man pages and the README.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

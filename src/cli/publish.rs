@@ -1,0 +1,65 @@
+//! `mozzie pub`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::values::Span;
+use crate::mqtt::QoS;
+
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit 0 means that the broker acknowledged every message (at QoS 0: that all was written \
+                        and the connection ended in order)."
+)]
+pub struct PublishArgs {
+    #[command(flatten)]
+    pub message: MessageArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Message")]
+pub struct MessageArgs {
+    /// Topic to publish to
+    #[arg(short, long, value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// Quality of service: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0")]
+    pub qos: QoS,
+    /// Ask the broker to retain the message
+    #[arg(short, long)]
+    pub retain: bool,
+    /// Publish the message this many times (with -m, -f, -n or -s)
+    #[arg(long, value_name = "COUNT", default_value_t = 1, conflicts_with = "stdin_lines",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub repeat: u64,
+    /// Wait this long after a message is acknowledged before it is repeated
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub repeat_delay: Span,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Input (one of these)")]
+#[group(required = true, multiple = false)]
+pub struct InputArgs {
+    /// Publish this text
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub message: Option<String>,
+    /// Publish the whole file as one message
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Publish all of stdin as one message
+    #[arg(short, long)]
+    pub stdin_file: bool,
+    /// Publish each line of stdin as a message, as it comes
+    #[arg(short = 'l', long = "stdin-line")]
+    pub stdin_lines: bool,
+    /// Publish an empty message
+    #[arg(short, long)]
+    pub null_message: bool,
+}

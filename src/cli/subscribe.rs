@@ -1,0 +1,120 @@
+//! `mozzie sub`.
+
+use clap::{Args, ValueEnum};
+
+use super::connection::ConnectionArgs;
+use super::values::Span;
+use crate::mqtt::QoS;
+use crate::mqtt::packet::RetainHandling;
+
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Payloads are printed raw, one a line; on a terminal their control characters are made \
+                        visible. Messages go to stdout, everything else to stderr."
+)]
+pub struct SubscribeArgs {
+    #[command(flatten)]
+    pub subscription: SubscriptionArgs,
+    #[command(flatten)]
+    pub stop: StopArgs,
+    #[command(flatten)]
+    pub retained: RetainedArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Subscription")]
+pub struct SubscriptionArgs {
+    /// Topic filter to subscribe to; may be repeated
+    #[arg(short, long = "topic", value_name = "FILTER")]
+    pub topics: Vec<String>,
+    /// Do not print messages whose topic matches this filter; may be repeated
+    #[arg(short = 'T', long = "filter-out", value_name = "FILTER")]
+    pub filter_out: Vec<String>,
+    /// Unsubscribe from this filter, after subscribing; may be repeated
+    #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER")]
+    pub unsubscribe: Vec<String>,
+    /// Highest quality of service to receive with: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0")]
+    pub qos: QoS,
+    /// Do not receive what this connection publishes itself (MQTT 5)
+    #[arg(long)]
+    pub no_local: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "When to stop")]
+pub struct StopArgs {
+    /// End after this many messages
+    #[arg(short = 'C', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after this time; exit 6 when what was asked for has not arrived by then
+    #[arg(short = 'W', long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+    /// End when the broker has answered the subscriptions
+    #[arg(short = 'E', long)]
+    pub exit_after_suback: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RetainHandlingArg {
+    Always,
+    New,
+    Never,
+}
+
+impl From<RetainHandlingArg> for RetainHandling {
+    fn from(typed: RetainHandlingArg) -> Self {
+        match typed {
+            RetainHandlingArg::Always => Self::Always,
+            RetainHandlingArg::New => Self::New,
+            RetainHandlingArg::Never => Self::Never,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Retained messages")]
+pub struct RetainedArgs {
+    /// Do not print retained messages
+    #[arg(short = 'R', long, conflicts_with_all = ["retained_only", "remove_retained"])]
+    pub no_retained: bool,
+    /// Print only retained messages, and end at the first that is not
+    #[arg(long)]
+    pub retained_only: bool,
+    /// Remove each retained message that comes from the broker
+    #[arg(long)]
+    pub remove_retained: bool,
+    /// Show the retain flag as the publisher set it (MQTT 5)
+    #[arg(long)]
+    pub retain_as_published: bool,
+    /// When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)
+    #[arg(long, value_name = "WHEN")]
+    pub retain_handling: Option<RetainHandlingArg>,
+}
+
+/// What `--json` does with a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JsonForm {
+    /// As a string, or in base64 when it is not UTF-8
+    Text,
+    /// As the JSON value that it is, digit for digit; other payloads as with 'text'
+    Parsed,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Print the topic and a space before each payload
+    #[arg(short, long, conflicts_with = "json")]
+    pub verbose: bool,
+    /// Print no newline after a payload
+    #[arg(short = 'N', long = "no-newline", conflicts_with = "json")]
+    pub no_newline: bool,
+    /// Print each message as one JSON object a line
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub json: Option<JsonForm>,
+}

@@ -1,0 +1,64 @@
+//! TLS options. Any of them turns TLS on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "TLS (any of these turns it on)")]
+pub struct TlsArgs {
+    /// Trust the certificate authorities in this PEM file
+    #[arg(long, value_name = "FILE", env = "MOZZIE_CAFILE", hide_env = true)]
+    pub cafile: Option<PathBuf>,
+    /// Trust the certificate authorities in the PEM files of this folder
+    #[arg(long, value_name = "DIR", env = "MOZZIE_CAPATH", hide_env = true)]
+    pub capath: Option<PathBuf>,
+    /// Trust the system's certificate authorities (the default when none are given)
+    #[arg(long)]
+    pub tls_use_os_certs: bool,
+    /// Show this client certificate (PEM, with its chain)
+    #[arg(long, value_name = "FILE", env = "MOZZIE_CERT", hide_env = true)]
+    pub cert: Option<PathBuf>,
+    /// Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)
+    #[arg(long, value_name = "FILE", env = "MOZZIE_KEY", hide_env = true)]
+    pub key: Option<PathBuf>,
+    /// Read the passphrase of an encrypted key from this file ('-' for stdin)
+    #[arg(long, value_name = "FILE")]
+    pub key_password_file: Option<PathBuf>,
+    /// Do not verify the broker's certificate at all
+    #[arg(long)]
+    pub insecure: bool,
+    /// Expect this name in the broker's certificate, and send it (default: the host)
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+    /// Offer these application protocols, such as mqtt
+    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
+    pub tls_alpn: Vec<String>,
+    /// Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]
+    #[arg(long, value_name = "VERSION")]
+    pub tls_version: Option<crate::net::TlsVersion>,
+    /// Offer only these cipher suites (OpenSSL or IANA names, separated by ':')
+    #[arg(long, value_name = "LIST")]
+    pub ciphers: Option<String>,
+    /// Append the session keys to this file, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pub tls_keylog: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// Whether any option was given.
+    pub fn is_used(&self) -> bool {
+        self.cafile.is_some()
+            || self.capath.is_some()
+            || self.tls_use_os_certs
+            || self.cert.is_some()
+            || self.key.is_some()
+            || self.key_password_file.is_some()
+            || self.insecure
+            || self.tls_server_name.is_some()
+            || !self.tls_alpn.is_empty()
+            || self.tls_version.is_some()
+            || self.ciphers.is_some()
+            || self.tls_keylog.is_some()
+    }
+}

@@ -1,0 +1,183 @@
+//! Value types that several options share.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A time span: a number with the unit `ms`, `s`, `m` or `h`; seconds without one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        let refuse = || {
+            format!("'{typed}' is not a time span (use a number with ms, s, m or h, such as 1.5s)")
+        };
+        let unit_at = typed
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(typed.len());
+        let (number, unit) = typed.split_at(unit_at);
+        let seconds_per_unit = match unit {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(refuse()),
+        };
+        let number: f64 = number.parse().map_err(|_| refuse())?;
+        Duration::try_from_secs_f64(number * seconds_per_unit)
+            .map(Self)
+            .map_err(|_| refuse())
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+/// A count or a size in bytes: a number, also with `k`, `m` or `g` (powers of 1000) or `ki`, `mi`,
+/// `gi` (powers of 1024), and a `b` behind it that changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount(pub u64);
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        let refuse =
+            || format!("'{typed}' is not an amount (use a number such as 500, 64k or 1mi)");
+        let lower = typed.to_ascii_lowercase();
+        let lower = match lower.strip_suffix('b') {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => &lower,
+        };
+        let unit_at = lower
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(lower.len());
+        let (number, unit) = lower.split_at(unit_at);
+        let factor: u64 = match unit {
+            "" => 1,
+            "k" => 1000,
+            "m" => 1_000_000,
+            "g" => 1_000_000_000,
+            "ki" => 1 << 10,
+            "mi" => 1 << 20,
+            "gi" => 1 << 30,
+            _ => return Err(refuse()),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(factor).map(Self).ok_or_else(refuse);
+        }
+        let amount = number.parse::<f64>().map_err(|_| refuse())? * factor as f64;
+        if amount.fract() != 0.0 || amount > 9e15 {
+            return Err(refuse());
+        }
+        Ok(Self(amount as u64))
+    }
+}
+
+/// Seconds between pings: 0 for none.
+pub fn keep_alive(typed: &str) -> Result<u16, String> {
+    typed.parse().map_err(|_| {
+        format!("'{typed}' is not a keep alive time (use whole seconds from 0 to 65535)")
+    })
+}
+
+/// A session expiry interval in seconds; 4294967295 never expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionExpiry(pub u32);
+
+impl FromStr for SessionExpiry {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed {
+            "-1" | "∞" | "never" => Ok(Self(u32::MAX)),
+            _ => typed.parse().map(Self).map_err(|_| {
+                format!(
+                    "'{typed}' is not a session expiry interval (use seconds from 0 to 4294967295, or -1 for never)"
+                )
+            }),
+        }
+    }
+}
+
+/// A header for the WebSocket upgrade, `Name: value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+}
+
+impl FromStr for Header {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed.split_once(':') {
+            Some((name, value)) if !name.trim().is_empty() => Ok(Self {
+                name: name.trim().to_owned(),
+                value: value.trim().to_owned(),
+            }),
+            _ => Err(format!("'{typed}' is not a header (use 'Name: value')")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_take_units_and_fractions() {
+        for (typed, milliseconds) in [
+            ("5", 5000),
+            ("0.5", 500),
+            ("1.5s", 1500),
+            ("250ms", 250),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("0", 0),
+        ] {
+            assert_eq!(
+                typed.parse(),
+                Ok(Span(Duration::from_millis(milliseconds))),
+                "{typed}"
+            );
+        }
+        for typed in ["", "s", "5x", "-1", "1.2.3", "1e300h", "."] {
+            assert!(typed.parse::<Span>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn amounts_take_units() {
+        for (typed, amount) in [
+            ("0", 0),
+            ("16", 16),
+            ("1k", 1000),
+            ("1.5k", 1500),
+            ("64ki", 65_536),
+            ("64KiB", 65_536),
+            ("2M", 2_000_000),
+            ("1GB", 1_000_000_000),
+        ] {
+            assert_eq!(typed.parse(), Ok(Amount(amount)), "{typed}");
+        }
+        for typed in [
+            "",
+            "k",
+            "b",
+            "1.0001k",
+            "-1",
+            "1t",
+            "99999999999999999999",
+            "1e9",
+        ] {
+            assert!(typed.parse::<Amount>().is_err(), "{typed}");
+        }
+    }
+}

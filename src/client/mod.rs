@@ -1,0 +1,373 @@
+//! One live connection: a byte stream, a session, its timers, and reconnecting when it breaks.
+//!
+//! The owner calls [`Client::try_next`] until nothing is buffered, then awaits [`Client::next`]; both
+//! give [`ClientEvent`]s. Everything is cancel-safe, because all state lives in the client and none
+//! in a future.
+
+mod plan;
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Sleep;
+
+pub use plan::{Backoff, ConnectionPlan};
+
+use crate::error::{Error, io_words};
+use crate::mqtt::codec::DecodeError;
+use crate::mqtt::packet::Disconnect;
+use crate::mqtt::properties::{Properties, PropertyId};
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::{Event, Session, SessionError};
+use crate::net::{self, DialError, Dialed, Stream};
+
+/// Bytes read at once, and room kept for them.
+const READ_SIZE: usize = 64 * 1024;
+/// How long the last bytes may take to leave.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a peer may take to close its side after our DISCONNECT.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What the owner of a connection hears.
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// The broker accepted us, for the first time or again. `resumed`: it had kept the session.
+    Connected {
+        resumed: bool,
+    },
+    /// The connection broke, or could not be made yet; another attempt follows after `pause`.
+    Retrying {
+        why: String,
+        pause: Duration,
+    },
+    /// All output has left. Comes once after output was written.
+    Drained,
+    Session(Event),
+}
+
+enum State {
+    /// Waiting to dial; the pause is over when the sleep is.
+    Pausing(Pin<Box<Sleep>>),
+    Dialing(Pin<Box<dyn Future<Output = Result<Dialed, DialError>>>>),
+    Up(Box<Stream>),
+}
+
+pub struct Client {
+    plan: ConnectionPlan,
+    session: Session,
+    state: State,
+    input: BytesMut,
+    timer: Pin<Box<Sleep>>,
+    /// The instant of the last look at the clock: once per read, not once per packet.
+    now: Instant,
+    /// Output was written, or the stream may hold some, since the owner last heard [`ClientEvent::Drained`].
+    undrained: bool,
+    /// Attempts since the last accepted connection.
+    attempts: u32,
+    started: Instant,
+}
+
+impl Client {
+    /// Begins to connect at once; must be called inside a runtime with timers.
+    pub fn new(plan: ConnectionPlan) -> Self {
+        let now = Instant::now();
+        let session = Session::new(plan.settings.clone(), plan.identity.clone(), now);
+        Self {
+            state: dial(&plan),
+            session,
+            plan,
+            input: BytesMut::new(),
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            now,
+            undrained: false,
+            attempts: 0,
+            started: now,
+        }
+    }
+
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// The next event that needs no I/O.
+    pub fn try_next(&mut self) -> Result<Option<ClientEvent>, Error> {
+        match self.session.next(self.now, &mut self.input) {
+            Ok(None) => Ok(None),
+            Ok(Some(event)) => self.judge(event).map(Some),
+            Err(error) => self.session_failed(error).map(Some),
+        }
+    }
+
+    /// Waits for the next event. With `reading` false nothing is read, so a slow consumer slows the
+    /// broker; pings go on.
+    pub async fn next(&mut self, reading: bool) -> Result<ClientEvent, Error> {
+        std::future::poll_fn(|cx| self.poll_next(cx, reading)).await
+    }
+
+    /// Ends the connection in order: DISCONNECT, all output, and at QoS 0 (`linger`) the peer's own
+    /// end, because a socket that is closed with unread input may throw away what it has sent.
+    pub async fn close(
+        mut self,
+        reason: Reason,
+        properties: Properties,
+        linger: bool,
+    ) -> io::Result<()> {
+        let State::Up(mut stream) = self.state else {
+            return Ok(());
+        };
+        self.session
+            .disconnect(reason, properties)
+            .map_err(io::Error::other)?;
+        let end = async {
+            stream.write_all(self.session.output()).await?;
+            stream.flush().await?;
+            stream.shutdown().await
+        };
+        tokio::time::timeout(CLOSE_TIMEOUT, end)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if linger {
+            // What comes now does not matter, nor how it ends; only that it is not cut short.
+            let mut rest = [0; 1024];
+            let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
+            let _ = tokio::time::timeout(LINGER, drain).await;
+        }
+        Ok(())
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        reading: bool,
+    ) -> Poll<Result<ClientEvent, Error>> {
+        loop {
+            match &mut self.state {
+                State::Pausing(sleep) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    self.state = dial(&self.plan);
+                }
+                State::Dialing(dialing) => match ready!(dialing.as_mut().poll(cx)) {
+                    Ok(dialed) => {
+                        self.now = Instant::now();
+                        self.session.open(self.now)?;
+                        self.input.clear();
+                        self.undrained = false;
+                        self.state = State::Up(Box::new(dialed.stream));
+                    }
+                    Err(error) => return Poll::Ready(self.dial_failed(error)),
+                },
+                State::Up(_) => return self.poll_up(cx, reading),
+            }
+        }
+    }
+
+    /// Reads until the socket has nothing more, then writes, so that what a batch of packets calls
+    /// for leaves in one write.
+    fn poll_up(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Result<ClientEvent, Error>> {
+        if let Some(event) = self.try_next()? {
+            return Poll::Ready(Ok(event));
+        }
+        loop {
+            let State::Up(stream) = &mut self.state else {
+                return Poll::Ready(Err(Error::ConnectionLost("not connected".to_owned())));
+            };
+            if reading {
+                self.input.reserve(READ_SIZE);
+                match pin!(stream.read_buf(&mut self.input)).poll(cx) {
+                    Poll::Ready(Ok(0)) => {
+                        return Poll::Ready(self.lost("the broker closed the connection".into()));
+                    }
+                    Poll::Ready(Ok(_)) => {
+                        self.now = Instant::now();
+                        if let Some(event) = self.try_next()? {
+                            return Poll::Ready(Ok(event));
+                        }
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(self.lost(stream_words(&error)));
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            return match self.poll_write(cx) {
+                Poll::Ready(Ok(())) if self.undrained => {
+                    self.undrained = false;
+                    Poll::Ready(Ok(ClientEvent::Drained))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(self.lost(stream_words(&error))),
+                Poll::Ready(Ok(())) | Poll::Pending => self.poll_timer(cx, reading),
+            };
+        }
+    }
+
+    /// Writes and flushes all output. Ready when nothing is left on our side.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let State::Up(stream) = &mut self.state else {
+            return Poll::Ready(Ok(()));
+        };
+        while !self.session.output().is_empty() {
+            self.undrained = true;
+            let written = ready!(Pin::new(&mut **stream).poll_write(cx, self.session.output()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.now = Instant::now();
+            self.session.wrote(written, self.now);
+        }
+        if self.undrained {
+            ready!(Pin::new(&mut **stream).poll_flush(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_timer(
+        &mut self,
+        cx: &mut Context<'_>,
+        reading: bool,
+    ) -> Poll<Result<ClientEvent, Error>> {
+        loop {
+            let Some(deadline) = self.session.deadline() else {
+                return Poll::Pending;
+            };
+            if self.timer.deadline() != deadline.into() {
+                self.timer.as_mut().reset(deadline.into());
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            self.now = Instant::now();
+            if let Err(error) = self.session.handle_timeout(self.now, reading) {
+                return Poll::Ready(self.session_failed(error));
+            }
+            // a ping may have to be written
+            match self.poll_write(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(self.lost(stream_words(&error))),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+        }
+    }
+
+    /// Handles what concerns the connection itself.
+    fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
+        match event {
+            Event::Connected(connack) => {
+                self.attempts = 0;
+                Ok(ClientEvent::Connected {
+                    resumed: connack.session_present,
+                })
+            }
+            Event::Disconnected(disconnect) => self.ended(disconnect),
+            Event::Auth(auth) => {
+                let method = auth
+                    .properties
+                    .text(PropertyId::AuthenticationMethod)
+                    .map_or_else(String::new, ToString::to_string);
+                Err(Error::Authentication(method))
+            }
+            other => Ok(ClientEvent::Session(other)),
+        }
+    }
+
+    /// The broker sent DISCONNECT. What passes by itself is worth another attempt; a takeover or a
+    /// refusal is not, for it would only repeat itself.
+    fn ended(&mut self, disconnect: Disconnect) -> Result<ClientEvent, Error> {
+        match disconnect.reason {
+            Reason::SUCCESS
+            | Reason::SERVER_SHUTTING_DOWN
+            | Reason::SERVER_BUSY
+            | Reason::SERVER_UNAVAILABLE
+            | Reason::CONNECTION_RATE_EXCEEDED
+            | Reason(0x80 | 0x83 | 0x8d | 0x96 | 0xa0) => {
+                let why = Error::Ended(disconnect).to_string();
+                self.lost(why)
+            }
+            _ => Err(Error::Ended(disconnect)),
+        }
+    }
+
+    fn session_failed(&mut self, error: SessionError) -> Result<ClientEvent, Error> {
+        let first = self.session.times_accepted() == 0;
+        match &error {
+            SessionError::Refused(connack) => match connack.reason {
+                // Refusals that pass by themselves: "server unavailable" in both versions, busy.
+                Reason(3)
+                | Reason::SERVER_UNAVAILABLE
+                | Reason::SERVER_BUSY
+                | Reason::CONNECTION_RATE_EXCEEDED
+                    if !first || self.may_wait() =>
+                {
+                    self.lost(error.to_string())
+                }
+                _ => Err(error.into()),
+            },
+            SessionError::KeepAliveTimeout(_) => self.lost(error.to_string()),
+            SessionError::ConnAckTimeout(_) if !first || self.may_wait() => {
+                self.lost(error.to_string())
+            }
+            SessionError::ConnAckTimeout(_) | SessionError::Encode(_) => Err(error.into()),
+            SessionError::Decode(DecodeError::OldBroker(_)) => Err(error.into()),
+            // A broker that breaks the protocol would do it again and again.
+            SessionError::Decode(_) | SessionError::Protocol { .. } => {
+                self.say_goodbye();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends the DISCONNECT that the session has prepared, if the socket takes it at once.
+    fn say_goodbye(&mut self) {
+        if let State::Up(stream) = &mut self.state {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let mut stream = Pin::new(&mut **stream);
+            let _ = stream.as_mut().poll_write(&mut cx, self.session.output());
+            let _ = stream.poll_flush(&mut cx);
+        }
+    }
+
+    fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
+        if self.session.times_accepted() > 0 || self.may_wait() {
+            Ok(self.retry(error.to_string()))
+        } else {
+            Err(error.into())
+        }
+    }
+
+    /// The stream is gone.
+    fn lost(&mut self, why: String) -> Result<ClientEvent, Error> {
+        if self.session.times_accepted() == 0 && !self.may_wait() {
+            return Err(Error::ConnectionLost(format!(
+                "{why} before it accepted the connection"
+            )));
+        }
+        self.session.closed();
+        Ok(self.retry(why))
+    }
+
+    fn retry(&mut self, why: String) -> ClientEvent {
+        let pause = self.plan.backoff.pause(self.attempts, fastrand::f64());
+        self.attempts += 1;
+        self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
+        ClientEvent::Retrying { why, pause }
+    }
+
+    /// Whether the time to wait for a first connection is not over.
+    fn may_wait(&self) -> bool {
+        self.plan
+            .wait_for_broker
+            .is_some_and(|wait| self.started.elapsed() < wait)
+    }
+}
+
+fn dial(plan: &ConnectionPlan) -> State {
+    let endpoint = plan.endpoint.clone();
+    State::Dialing(Box::pin(async move { net::dial(&endpoint).await }))
+}
+
+/// An error of an established stream in the user's words.
+fn stream_words(error: &io::Error) -> String {
+    net::explain_io(error).unwrap_or_else(|| format!("the connection broke: {}", io_words(error)))
+}

@@ -1,0 +1,396 @@
+//! `mozzie pub`: from a source of payloads to acknowledged messages.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::connect;
+use crate::cli::publish::PublishArgs;
+use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::error::{Error, with_details};
+use crate::mqtt::QoS;
+use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
+use crate::mqtt::properties::{Place, Properties};
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::{Event, PublishError};
+use crate::output::Diagnostics;
+use crate::payload::Source;
+use crate::payload::source::Next;
+use crate::signal::{Signal, Signals};
+
+/// Output that is gathered before it is written.
+const BATCH: usize = 64 * 1024;
+
+/// What `pub` is to do, checked.
+struct PublishPlan {
+    connection: ConnectionPlan,
+    /// Every message, but for its payload.
+    template: Message,
+    source: Source,
+    disconnect: Properties,
+}
+
+pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let plan = plan(args)?;
+    super::runtime()?.block_on(async {
+        let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        Publisher::new(plan, diagnostics).run(signals).await
+    })
+}
+
+fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
+    let url_topic = args
+        .connection
+        .broker
+        .url
+        .as_ref()
+        .and_then(|url| url.topic.clone());
+    let topic = match (&args.message.topic, &url_topic) {
+        (Some(topic), None) => connect::topic_name("-t", topic)?,
+        (None, Some(topic)) => connect::topic_name("-L", topic)?,
+        (Some(_), Some(in_url)) => {
+            return Err(Error::usage(
+                format!("-t and -L both give a topic; -L's is '{in_url}'"),
+                "leave one out; the path of a WebSocket is given with --ws-path",
+            ));
+        }
+        (None, None) => {
+            return Err(Error::usage(
+                "no topic given",
+                "give one with -t, such as -t home/kitchen/temperature",
+            ));
+        }
+    };
+    let version = connect::version(&args.connection, &[])?;
+    let connection = connect::plan(&args.connection, version)?;
+    let properties = &args.connection.properties;
+    for (option, place) in [
+        ("-D subscribe", Place::Subscribe),
+        ("-D unsubscribe", Place::Unsubscribe),
+    ] {
+        if !properties.of(place).is_empty() {
+            return Err(Error::usage(
+                format!("{option}: pub sends no such packet"),
+                "leave it out",
+            ));
+        }
+    }
+    // The topic and a full header must fit beside the payload.
+    let most = MAX_REMAINING_LENGTH - 4 - topic.len();
+    let input = args.input;
+    let payload = if let Some(text) = input.message {
+        Some(Bytes::from(text))
+    } else if let Some(path) = input.file {
+        Some(connect::read_input("-f", &path, most as u64)?.into())
+    } else if input.stdin_file {
+        Some(connect::read_input("-s", Path::new("-"), most as u64)?.into())
+    } else if input.null_message {
+        Some(Bytes::new())
+    } else {
+        None
+    };
+    let source = match payload {
+        Some(payload) => Source::Repeat {
+            payload,
+            left: args.message.repeat,
+            pause: args.message.repeat_delay.0,
+        },
+        None => Source::stdin_lines(b'\n').map_err(|e| Error::io("cannot read stdin", e))?,
+    };
+    Ok(PublishPlan {
+        connection,
+        template: Message {
+            topic,
+            payload: Bytes::new(),
+            qos: args.message.qos,
+            retain: args.message.retain,
+            properties: properties.of(Place::Publish),
+        },
+        source,
+        disconnect: properties.of(Place::Disconnect),
+    })
+}
+
+/// What has become of the messages.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Taken from the source.
+    total: u64,
+    /// QoS 1 and 2: acknowledged. QoS 0: written and flushed.
+    delivered: u64,
+    /// QoS 0 messages that were written to the session and have not been flushed.
+    on_their_way: u64,
+    /// QoS 0 messages of which nobody knows: the connection broke under them.
+    unknown: u64,
+    refused: u64,
+    /// Why the first one was refused.
+    refusal: Option<String>,
+}
+
+struct Publisher<'a> {
+    client: Client,
+    template: Message,
+    source: Source,
+    disconnect: Properties,
+    diagnostics: &'a Diagnostics,
+    tally: Tally,
+    connected: bool,
+    /// The source has said "later".
+    source_waits: bool,
+    source_ended: bool,
+    input_error: Option<io::Error>,
+    /// A message that the window had no room for.
+    held: Option<Bytes>,
+    /// No message before this instant.
+    pause_until: Option<Instant>,
+}
+
+impl<'a> Publisher<'a> {
+    fn new(plan: PublishPlan, diagnostics: &'a Diagnostics) -> Self {
+        Self {
+            client: Client::new(plan.connection),
+            template: plan.template,
+            source: plan.source,
+            disconnect: plan.disconnect,
+            diagnostics,
+            tally: Tally::default(),
+            connected: false,
+            source_waits: false,
+            source_ended: false,
+            input_error: None,
+            held: None,
+            pause_until: None,
+        }
+    }
+
+    async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        loop {
+            loop {
+                match self.client.try_next() {
+                    Ok(Some(event)) => self.handle(event),
+                    Ok(None) => break,
+                    Err(error) => return Err(self.broken_off(error)),
+                }
+            }
+            self.publish_what_fits();
+            if self.is_done() {
+                return self.finish().await;
+            }
+            let pause_until = self.pause_until;
+            tokio::select! {
+                biased;
+                event = self.client.next(true) => match event {
+                    Ok(event) => self.handle(event),
+                    Err(error) => return Err(self.broken_off(error)),
+                },
+                () = self.source.ready(), if self.source_waits => self.source_waits = false,
+                () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
+                signal = signals.next() => return self.interrupted(signal).await,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Connected { .. } => self.connected = true,
+            ClientEvent::Retrying { why, pause } => {
+                self.connected = false;
+                self.tally.unknown += std::mem::take(&mut self.tally.on_their_way);
+                self.diagnostics.warn(&format!(
+                    "{why}; trying again in {:.1} s",
+                    pause.as_secs_f32()
+                ));
+            }
+            ClientEvent::Drained => {
+                let flushed = std::mem::take(&mut self.tally.on_their_way);
+                self.tally.delivered += flushed;
+                if flushed > 0 {
+                    self.begin_pause();
+                }
+            }
+            ClientEvent::Session(Event::Acknowledged(ack)) => {
+                if ack.reason.is_error() {
+                    let why = with_details(ack.reason.to_string(), &ack.properties);
+                    self.refuse(why);
+                } else {
+                    self.tally.delivered += 1;
+                }
+                self.begin_pause();
+            }
+            ClientEvent::Session(Event::Undeliverable { error, .. }) => {
+                self.refuse(error.to_string());
+            }
+            ClientEvent::Session(Event::Unexpected { packet, packet_id }) => {
+                self.diagnostics.warn(&format!(
+                    "the broker sent {packet} for packet identifier {packet_id}, which is not in use"
+                ));
+            }
+            // Nothing is subscribed to.
+            ClientEvent::Session(_) => {}
+        }
+    }
+
+    fn begin_pause(&mut self) {
+        let pause = self.source.pause();
+        if !pause.is_zero() && !self.source_ended {
+            self.pause_until = Some(Instant::now() + pause);
+        }
+    }
+
+    /// Publishes while there is input, room in the window and in the output.
+    fn publish_what_fits(&mut self) {
+        let serial = !self.source.pause().is_zero();
+        while self.connected
+            && !self.source_ended
+            && !self.source_waits
+            && self.pause_until.is_none()
+            && self.client.session().output().len() < BATCH
+        {
+            let in_flight =
+                self.tally.on_their_way > 0 || self.client.session().unacknowledged() > 0;
+            if serial && in_flight {
+                return;
+            }
+            if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+                return;
+            }
+            let payload = match self
+                .held
+                .take()
+                .map_or_else(|| self.source.try_next(), |p| Ok(Next::Payload(p)))
+            {
+                Ok(Next::Payload(payload)) => payload,
+                Ok(Next::Later) => {
+                    self.source_waits = true;
+                    return;
+                }
+                Ok(Next::End) => {
+                    self.source_ended = true;
+                    return;
+                }
+                Err(error) => {
+                    self.input_error = Some(error);
+                    self.source_ended = true;
+                    return;
+                }
+            };
+            self.publish(payload);
+        }
+    }
+
+    fn publish(&mut self, payload: Bytes) {
+        let message = Message {
+            payload: payload.clone(),
+            ..self.template.clone()
+        };
+        match self.client.session().publish(message, 0) {
+            Ok(_) => {
+                self.tally.total += 1;
+                if self.template.qos == QoS::AtMostOnce {
+                    self.tally.on_their_way += 1;
+                }
+            }
+            Err(PublishError::WindowFull | PublishError::NotConnected) => {
+                self.held = Some(payload);
+            }
+            Err(error) => {
+                self.tally.total += 1;
+                self.refuse(error.to_string());
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.tally.refused += 1;
+        if self.tally.refusal.is_none() {
+            self.tally.refusal = Some(why);
+        }
+        // More of the same would be refused as well.
+        self.source_ended = true;
+    }
+
+    fn is_done(&mut self) -> bool {
+        self.source_ended
+            && self.tally.on_their_way == 0
+            && self.client.session().unacknowledged() == 0
+    }
+
+    async fn finish(self) -> Result<(), Error> {
+        let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
+        let closed = self
+            .client
+            .close(Reason::SUCCESS, self.disconnect, linger)
+            .await;
+        let tally = self.tally;
+        if let Some(why) = tally.refusal {
+            let topic = self.template.topic.to_string();
+            let why = if tally.total > 1 {
+                format!(
+                    "{why}; {} of {} messages acknowledged",
+                    tally.delivered, tally.total
+                )
+            } else {
+                why
+            };
+            return Err(Error::PublishRefused { topic, why });
+        }
+        if let Some(error) = self.input_error {
+            return Err(Error::io(
+                format!("cannot read more of stdin after {} messages", tally.total),
+                error,
+            ));
+        }
+        if tally.unknown > 0 {
+            return Err(Error::NotAcknowledged {
+                acknowledged: tally.delivered,
+                total: tally.total,
+                why: format!(
+                    "the connection broke under {} messages of QoS 0",
+                    tally.unknown
+                ),
+            });
+        }
+        match closed {
+            Err(error) if linger => Err(Error::NotAcknowledged {
+                acknowledged: 0,
+                total: tally.total,
+                why: format!("the connection did not end in order: {error}"),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// An error that ends it all: what it means when messages are left.
+    fn broken_off(&mut self, error: Error) -> Error {
+        let open = self.tally.total - self.tally.delivered - self.tally.refused;
+        let more_to_come = !self.source_ended;
+        if self.client.session().times_accepted() == 0 || (open == 0 && !more_to_come) {
+            return error;
+        }
+        Error::NotAcknowledged {
+            acknowledged: self.tally.delivered,
+            total: self.tally.total,
+            why: error.to_string(),
+        }
+    }
+
+    async fn interrupted(self, signal: Signal) -> Result<(), Error> {
+        let what = format!(
+            "{} of {} messages acknowledged",
+            self.tally.delivered, self.tally.total
+        );
+        // In order if it goes fast, but a user who interrupts does not want to wait.
+        let close = self.client.close(Reason::SUCCESS, self.disconnect, false);
+        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        Err(Error::Interrupted(signal, Some(what)))
+    }
+}
+
+async fn sleep_until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}

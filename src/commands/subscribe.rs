@@ -1,0 +1,484 @@
+//! `mozzie sub`: from topic filters to messages on stdout.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::connect;
+use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
+use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::error::{Error, with_details};
+use crate::mqtt::QoS;
+use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
+use crate::mqtt::properties::{Place, Properties};
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::Event;
+use crate::mqtt::text::Text;
+use crate::mqtt::topic;
+use crate::output::message::{Format, Printer};
+use crate::output::{Diagnostics, Stdout};
+use crate::signal::{Signal, Signals};
+
+/// What `sub` is to do, checked.
+struct SubscribePlan {
+    connection: ConnectionPlan,
+    subscriptions: Vec<Subscription>,
+    subscribe_properties: Properties,
+    unsubscribe: Vec<Text>,
+    unsubscribe_properties: Properties,
+    disconnect: Properties,
+    filter_out: Vec<Text>,
+    retained: Retained,
+    remove_retained: bool,
+    stop: Stop,
+    format: Format,
+}
+
+/// Which messages count, by their retain flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retained {
+    All,
+    None,
+    /// And the first that is not ends it.
+    Only,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    count: Option<u64>,
+    timeout: Option<Duration>,
+    after_suback: bool,
+}
+
+pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let plan = plan(args)?;
+    super::runtime()?.block_on(async {
+        let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
+        Subscriber::new(plan, stdout, diagnostics)
+            .run(signals)
+            .await
+    })
+}
+
+fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
+    let retained = &args.retained;
+    let version = connect::version(
+        &args.connection,
+        &[
+            ("--no-local", args.subscription.no_local),
+            ("--retain-as-published", retained.retain_as_published),
+            ("--retain-handling", retained.retain_handling.is_some()),
+        ],
+    )?;
+    let mut filters = Vec::new();
+    for filter in &args.subscription.topics {
+        filters.push(connect::topic_filter("-t", filter)?);
+    }
+    let url = args.connection.broker.url.as_ref();
+    if let Some(filter) = url.and_then(|url| url.topic.as_ref()) {
+        filters.push(connect::topic_filter("-L", filter)?);
+    }
+    let list = |option: &str, typed: &[String]| -> Result<Vec<Text>, Error> {
+        typed
+            .iter()
+            .map(|filter| connect::topic_filter(option, filter))
+            .collect()
+    };
+    let unsubscribe = list("-U", &args.subscription.unsubscribe)?;
+    if filters.is_empty() && unsubscribe.is_empty() {
+        return Err(Error::usage(
+            "no topic filter given",
+            "give one with -t, such as -t 'home/#'",
+        ));
+    }
+    let shared = filters
+        .iter()
+        .find(|filter| filter.as_str().starts_with("$share/"));
+    if let (true, Some(filter)) = (args.subscription.no_local, shared) {
+        // [MQTT-3.8.3-4]
+        return Err(Error::usage(
+            format!("--no-local cannot go with the shared subscription '{filter}'"),
+            "leave out --no-local",
+        ));
+    }
+    let properties = &args.connection.properties;
+    if !properties.of(Place::Publish).is_empty() {
+        return Err(Error::usage(
+            "-D publish: sub publishes no messages of its own",
+            "leave it out",
+        ));
+    }
+    let subscriptions = filters
+        .into_iter()
+        .map(|filter| Subscription {
+            filter,
+            qos: args.subscription.qos,
+            no_local: args.subscription.no_local,
+            retain_as_published: retained.retain_as_published,
+            retain_handling: retained
+                .retain_handling
+                .map_or(RetainHandling::Always, Into::into),
+        })
+        .collect();
+    Ok(SubscribePlan {
+        subscriptions,
+        subscribe_properties: properties.of(Place::Subscribe),
+        unsubscribe,
+        unsubscribe_properties: properties.of(Place::Unsubscribe),
+        disconnect: properties.of(Place::Disconnect),
+        filter_out: list("-T", &args.subscription.filter_out)?,
+        retained: match (retained.no_retained, retained.retained_only) {
+            (true, _) => Retained::None,
+            (_, true) => Retained::Only,
+            _ => Retained::All,
+        },
+        remove_retained: retained.remove_retained,
+        stop: Stop {
+            count: args.stop.count,
+            timeout: args.stop.timeout.map(|span| span.0),
+            after_suback: args.stop.exit_after_suback,
+        },
+        format: format(&args.output),
+        connection: connect::plan(&args.connection, version)?,
+    })
+}
+
+fn format(args: &OutputArgs) -> Format {
+    match args.json {
+        Some(form) => Format::Json {
+            parsed: form == JsonForm::Parsed,
+        },
+        None => Format::Raw {
+            topic: args.verbose,
+            newline: !args.no_newline,
+            visible: io::stdout().is_terminal(),
+        },
+    }
+}
+
+struct Subscriber<'a> {
+    client: Client,
+    plan: SubscribePlan,
+    printer: Printer,
+    stdout: Stdout,
+    diagnostics: &'a Diagnostics,
+    /// Messages that counted.
+    count: u64,
+    /// Answers from the broker that are still due.
+    answers_due: usize,
+    /// Retained messages to be removed for which the window had no room.
+    to_remove: Vec<Text>,
+    /// No more messages are wanted.
+    enough: bool,
+    /// Every subscription was refused, or a removal was.
+    refusal: Option<Error>,
+}
+
+impl<'a> Subscriber<'a> {
+    fn new(plan: SubscribePlan, stdout: Stdout, diagnostics: &'a Diagnostics) -> Self {
+        Self {
+            client: Client::new(plan.connection.clone()),
+            printer: Printer::new(plan.format),
+            plan,
+            stdout,
+            diagnostics,
+            count: 0,
+            answers_due: 0,
+            to_remove: Vec::new(),
+            enough: false,
+            refusal: None,
+        }
+    }
+
+    async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        let deadline = self.plan.stop.timeout.map(|time| Instant::now() + time);
+        loop {
+            while !self.stdout.is_full() && !self.enough {
+                match self.client.try_next() {
+                    Ok(Some(event)) => self.handle(event)?,
+                    Ok(None) => break,
+                    Err(error) => return self.fail(error).await,
+                }
+                if self.stdout.has_batch() {
+                    self.stdout.flush();
+                }
+            }
+            // Nothing more is waiting: a reader of the pipe sees what has come.
+            self.stdout.flush();
+            self.remove_waiting()?;
+            if self.is_done() {
+                return self.end().await;
+            }
+            let reading = !self.stdout.is_full() && !self.enough;
+            let reading = reading || self.client.session().unacknowledged() > 0;
+            tokio::select! {
+                biased;
+                event = self.client.next(reading) => match event {
+                    Ok(event) => self.handle(event)?,
+                    Err(error) => return self.fail(error).await,
+                },
+                written = self.stdout.ready(), if self.stdout.is_writing() => {
+                    if let Err(error) = written {
+                        return self.output_failed(error).await;
+                    }
+                }
+                () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up().await,
+                signal = signals.next() => return self.interrupted(signal).await,
+            }
+        }
+    }
+
+    fn is_done(&mut self) -> bool {
+        self.refusal.is_some()
+            || (self.enough
+                && self.to_remove.is_empty()
+                && self.client.session().unacknowledged() == 0)
+    }
+
+    fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
+        match event {
+            ClientEvent::Connected { resumed } => {
+                let again = self.client.session().times_accepted() > 1;
+                if again && !resumed {
+                    self.diagnostics.note(
+                        "connected again; subscribing anew, for the broker has no session of ours",
+                    );
+                } else if again {
+                    self.diagnostics.note("connected again");
+                }
+                if !again || !resumed || self.answers_due > 0 {
+                    self.subscribe()?;
+                }
+            }
+            ClientEvent::Retrying { why, pause } => self.diagnostics.warn(&format!(
+                "{why}; trying again in {:.1} s",
+                pause.as_secs_f32()
+            )),
+            ClientEvent::Drained => {}
+            ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
+            ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
+            ClientEvent::Session(Event::Unsubscribed(answer)) => self.unsubscribed(&answer),
+            ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
+                let why = with_details(ack.reason.to_string(), &ack.properties);
+                self.refusal = Some(Error::PublishRefused {
+                    topic: "a retained message's topic".to_owned(),
+                    why,
+                });
+            }
+            ClientEvent::Session(Event::Undeliverable { error, .. }) => {
+                self.refusal = Some(Error::refused("a retained message's topic", &error));
+            }
+            ClientEvent::Session(Event::Unexpected { packet, packet_id }) => {
+                self.diagnostics.warn(&format!(
+                    "the broker sent {packet} for packet identifier {packet_id}, which is not in use"
+                ));
+            }
+            // An acknowledged removal; the rest the client keeps to itself.
+            ClientEvent::Session(
+                Event::Acknowledged(_)
+                | Event::Connected(_)
+                | Event::Auth(_)
+                | Event::Disconnected(_),
+            ) => {}
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self) -> Result<(), Error> {
+        self.answers_due = 0;
+        let session = self.client.session();
+        if !self.plan.subscriptions.is_empty() {
+            session.subscribe(
+                self.plan.subscriptions.clone(),
+                self.plan.subscribe_properties.clone(),
+            )?;
+            self.answers_due += 1;
+        }
+        if !self.plan.unsubscribe.is_empty() {
+            session.unsubscribe(
+                self.plan.unsubscribe.clone(),
+                self.plan.unsubscribe_properties.clone(),
+            )?;
+            self.answers_due += 1;
+        }
+        Ok(())
+    }
+
+    fn subscribed(&mut self, answer: &SubAck) {
+        let mut refused = Vec::new();
+        for (subscription, reason) in self.plan.subscriptions.iter().zip(&answer.reasons) {
+            if reason.is_error() {
+                let name = with_details(reason.to_string(), &answer.properties);
+                refused.push(format!("'{}': {name}", subscription.filter));
+            }
+        }
+        if refused.len() == self.plan.subscriptions.len() {
+            self.refusal = Some(Error::SubscribeRefused(refused.join(", ")));
+        } else {
+            for one in &refused {
+                self.diagnostics
+                    .warn(&format!("the broker refused the subscription: {one}"));
+            }
+        }
+        self.answered();
+    }
+
+    fn unsubscribed(&mut self, answer: &SubAck) {
+        for (filter, reason) in self.plan.unsubscribe.iter().zip(&answer.reasons) {
+            if reason.0 != 0 {
+                self.diagnostics
+                    .warn(&format!("unsubscribing from '{filter}': {reason}"));
+            }
+        }
+        self.answered();
+    }
+
+    fn answered(&mut self) {
+        self.answers_due = self.answers_due.saturating_sub(1);
+        // With nothing subscribed to, the answer is all that can come.
+        let only_unsubscribes =
+            self.plan.subscriptions.is_empty() && self.plan.connection.settings.clean_start;
+        if self.answers_due == 0 && (self.plan.stop.after_suback || only_unsubscribes) {
+            self.enough = true;
+        }
+    }
+
+    fn message(&mut self, publish: &Publish) {
+        if self.enough {
+            return;
+        }
+        let message = &publish.message;
+        let left_out = self
+            .plan
+            .filter_out
+            .iter()
+            .any(|filter| topic::matches(filter.as_str(), message.topic.as_str()));
+        if self.plan.remove_retained && message.retain && !message.payload.is_empty() && !left_out {
+            self.to_remove.push(message.topic.clone());
+        }
+        match (self.plan.retained, message.retain) {
+            (Retained::None, true) => return,
+            (Retained::Only, false) => {
+                self.enough = true;
+                return;
+            }
+            _ => {}
+        }
+        if left_out {
+            return;
+        }
+        self.printer.print(publish, self.stdout.buffer());
+        self.count += 1;
+        if self
+            .plan
+            .stop
+            .count
+            .is_some_and(|count| self.count >= count)
+        {
+            self.enough = true;
+        }
+    }
+
+    /// Removes retained messages by publishing empty ones in their place.
+    fn remove_waiting(&mut self) -> Result<(), Error> {
+        while !self.to_remove.is_empty() && self.client.session().room() > 0 {
+            let topic = self.to_remove.swap_remove(0);
+            let name = topic.to_string();
+            let empty = Message {
+                topic,
+                payload: Bytes::new(),
+                qos: QoS::AtLeastOnce,
+                retain: true,
+                properties: Properties::new(),
+            };
+            self.client
+                .session()
+                .publish(empty, 0)
+                .map_err(|e| Error::refused(&name, &e))?;
+        }
+        Ok(())
+    }
+
+    /// What was asked for is done.
+    async fn end(mut self) -> Result<(), Error> {
+        let written = self.stdout.finish().await;
+        let refusal = self.refusal.take();
+        self.close().await;
+        match (refusal, written) {
+            (Some(refusal), _) => Err(refusal),
+            (None, written) => output_result(written),
+        }
+    }
+
+    async fn fail(mut self, error: Error) -> Result<(), Error> {
+        output_result(self.stdout.finish().await)?;
+        Err(error)
+    }
+
+    async fn output_failed(self, error: io::Error) -> Result<(), Error> {
+        self.close().await;
+        output_result(Err(error))
+    }
+
+    async fn time_is_up(mut self) -> Result<(), Error> {
+        let connected = self.client.session().times_accepted() > 0;
+        output_result(self.stdout.finish().await)?;
+        let seconds = self.plan.stop.timeout.unwrap_or_default().as_secs_f64();
+        let what = match (connected, self.plan.stop.count) {
+            (false, _) => format!("no connection within {seconds} s"),
+            (true, Some(count)) => format!("{} of {count} messages within {seconds} s", self.count),
+            (true, None) if self.count == 0 => format!("no message within {seconds} s"),
+            // To listen for so long was all that was asked for.
+            (true, None) => {
+                self.close().await;
+                return Ok(());
+            }
+        };
+        self.close().await;
+        Err(Error::TimedOut(what))
+    }
+
+    async fn interrupted(mut self, signal: Signal) -> Result<(), Error> {
+        // A reader that does not take the rest must not keep us.
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.stdout.finish()).await;
+        let unlimited = self.plan.stop.count.is_none() && self.plan.stop.timeout.is_none();
+        let accepted = self.client.session().times_accepted() > 0;
+        let what = self
+            .plan
+            .stop
+            .count
+            .map(|count| format!("{} of {count} messages received", self.count));
+        self.close().await;
+        if unlimited && accepted {
+            return Ok(());
+        }
+        Err(Error::Interrupted(signal, what))
+    }
+
+    /// In order, if the broker is there; the result is what counts.
+    async fn close(self) {
+        let close = self
+            .client
+            .close(Reason::SUCCESS, self.plan.disconnect, false);
+        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+    }
+}
+
+/// That nobody reads any more is the end, and no failure.
+fn output_result(written: io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to stdout", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn sleep_until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}

@@ -1,0 +1,185 @@
+//! The whole failure vocabulary: what can go wrong, its exit code, and the next step.
+
+use std::io;
+
+use crate::broker::BrokerError;
+use crate::mqtt::codec::DecodeError;
+use crate::mqtt::packet::Disconnect;
+use crate::mqtt::properties::PropertyId;
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::{PublishError, SessionError};
+use crate::net::{DialError, TlsError};
+use crate::signal::Signal;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or a file that it names is wrong; found before anything was sent.
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("the broker ended the connection: {}", reason_text(.0))]
+    Ended(Disconnect),
+    #[error("the broker asks for authentication method '{0}', which mozzie does not know")]
+    Authentication(String),
+    #[error("{0}")]
+    ConnectionLost(String),
+    #[error("the broker refused the message to '{topic}': {why}")]
+    PublishRefused { topic: String, why: String },
+    #[error("the broker refused the subscription: {0}")]
+    SubscribeRefused(String),
+    #[error("{0}")]
+    TimedOut(String),
+    #[error("{acknowledged} of {total} messages acknowledged: {why}")]
+    NotAcknowledged {
+        acknowledged: u64,
+        total: u64,
+        why: String,
+    },
+    #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
+    Interrupted(Signal, Option<String>),
+    #[error("{what}: {}", io_words(.source))]
+    Io {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+}
+
+/// An I/O error in words without the number that the standard library adds.
+pub fn io_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+/// A reason code with the reason string and the server reference that came with it.
+pub fn with_details(name: String, properties: &crate::mqtt::properties::Properties) -> String {
+    let mut text = name;
+    if let Some(string) = properties.text(PropertyId::ReasonString) {
+        text.push_str(&format!(": {string}"));
+    }
+    if let Some(server) = properties.text(PropertyId::ServerReference) {
+        text.push_str(&format!(" (use {server})"));
+    }
+    text
+}
+
+fn reason_text(disconnect: &Disconnect) -> String {
+    with_details(disconnect.reason.to_string(), &disconnect.properties)
+}
+
+impl Error {
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    /// What a message that this broker cannot take means to the user.
+    pub fn refused(topic: &str, error: &PublishError) -> Self {
+        Self::PublishRefused {
+            topic: topic.to_owned(),
+            why: error.to_string(),
+        }
+    }
+
+    /// The exit code under mozzie's own names.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::Tls(_) => 2,
+            Self::Dial(_) => 3,
+            Self::Session(error) => match error {
+                SessionError::Refused(_) => 4,
+                SessionError::Decode(DecodeError::OldBroker(_)) => 4,
+                SessionError::ConnAckTimeout(_) => 3,
+                SessionError::Decode(_)
+                | SessionError::Protocol { .. }
+                | SessionError::KeepAliveTimeout(_)
+                | SessionError::Encode(_) => 1,
+            },
+            Self::Ended(_) | Self::Authentication(_) => 4,
+            Self::ConnectionLost(_) => 3,
+            Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
+            Self::TimedOut(_) => 6,
+            Self::NotAcknowledged { .. } => 7,
+            Self::Interrupted(signal, _) => signal.exit_code(),
+            Self::Io { .. } | Self::Broker(_) => 1,
+        }
+    }
+
+    /// What to do next, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } if hint.is_empty() => None,
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Tls(error) => error.hint(),
+            Self::Dial(error) => error.hint(),
+            Self::Session(error) => session_hint(error),
+            Self::Ended(disconnect) => reason_hint(disconnect.reason),
+            Self::Authentication(_) => Some(
+                "leave out -D connect authentication-method and log in with -u and --password-file"
+                    .to_owned(),
+            ),
+            Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
+            Self::Broker(error) => error.hint(),
+            Self::ConnectionLost(_)
+            | Self::TimedOut(_)
+            | Self::NotAcknowledged { .. }
+            | Self::Interrupted(..)
+            | Self::Io { .. } => None,
+        }
+    }
+}
+
+fn session_hint(error: &SessionError) -> Option<String> {
+    match error {
+        SessionError::Refused(connack) => reason_hint(connack.reason),
+        SessionError::Decode(DecodeError::OldBroker(_)) => {
+            Some("use -V 311, and no option that needs MQTT 5".to_owned())
+        }
+        SessionError::ConnAckTimeout(_) => Some(
+            "is this an MQTT port? A TLS port needs --cafile or mqtts://, a WebSocket port --ws"
+                .to_owned(),
+        ),
+        SessionError::Decode(_) | SessionError::Protocol { .. } => {
+            Some("is this an MQTT port?".to_owned())
+        }
+        SessionError::KeepAliveTimeout(_) | SessionError::Encode(_) => None,
+    }
+}
+
+fn reason_hint(reason: Reason) -> Option<String> {
+    let hint = match reason {
+        Reason(4 | 5) | Reason::BAD_USER_NAME_OR_PASSWORD | Reason::NOT_AUTHORIZED => {
+            "check -u and the password (--password-file, MOZZIE_PASSWORD)"
+        }
+        Reason(1) | Reason::UNSUPPORTED_PROTOCOL_VERSION => "try another protocol version with -V",
+        Reason(2) | Reason::CLIENT_IDENTIFIER_NOT_VALID => "give another client identifier with -i",
+        Reason::SESSION_TAKEN_OVER => {
+            "another client connected with the same identifier: give this one its own with -i"
+        }
+        Reason::PACKET_TOO_LARGE => "the broker's maximum packet size is smaller than this message",
+        Reason::BAD_AUTHENTICATION_METHOD => "check -D connect authentication-method",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,62 @@
+//! The only folder that writes to stdout or stderr.
+
+mod json;
+pub mod message;
+mod stdout;
+mod terminal;
+mod time;
+
+use std::io::{self, IsTerminal, Write};
+
+use colored::Colorize;
+
+pub use stdout::Stdout;
+
+use crate::error::Error;
+
+/// Everything that is not data: one line each, on stderr.
+#[derive(Debug)]
+pub struct Diagnostics(());
+
+impl Diagnostics {
+    pub fn new() -> Self {
+        // colored looks at stdout; what is coloured here goes to stderr. NO_COLOR is its own rule.
+        if !io::stderr().is_terminal() {
+            colored::control::set_override(false);
+        }
+        Self(())
+    }
+
+    pub fn warn(&self, text: &str) {
+        line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+    }
+
+    pub fn note(&self, text: &str) {
+        line(&format!("mozzie: {text}"));
+    }
+
+    pub fn error(&self, error: &Error) {
+        line(&format!("mozzie: {} {error}", "error:".red().bold()));
+        if let Some(hint) = error.hint() {
+            line(&format!("  {} {hint}", "hint:".cyan()));
+        }
+    }
+}
+
+/// One line on stderr. That stderr is gone must not end what is under way.
+fn line(text: &str) {
+    let mut text = terminal::visible_line(text);
+    text.push('\n');
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text as the whole result of a command. A closed pipe is no failure.
+pub fn print(text: &[u8]) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to stdout", error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,6 @@
+//! Where the bytes of messages come from.
+
+mod lines;
+pub mod source;
+
+pub use source::Source;
