@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Address, DialError, Endpoint, Layer, Peer, Proxy, ProxyKind, Stream, TcpAddress,
+    Address, DialError, Endpoint, Layer, Peer, Proxy, ProxyKind, Stream, TcpAddress, TlsProblem,
     WebSocketProblem,
     endpoint::authority,
     proxy::{self, Target},
@@ -71,12 +71,13 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
     };
 
     if let Some(tls) = &endpoint.tls {
-        let shake = async {
+        // Boxed, here and below, so that a dial without these layers does not carry the room for them.
+        let shake = Box::pin(async {
             tls.connect(stream).await.map_err(|problem| DialError::Tls {
                 with: endpoint.to_string(),
                 problem,
             })
-        };
+        });
         let clock = Clock::start(Layer::Tls, limit);
         stream = clock
             .run(shake, &mut steps.tls, || endpoint.to_string())
@@ -84,7 +85,7 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
     }
 
     if let Some(websocket) = &endpoint.websocket {
-        let upgrade = async {
+        let upgrade = Box::pin(async {
             websocket
                 .upgrade(stream, endpoint)
                 .await
@@ -96,12 +97,21 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
                             problem: tls.problem(error),
                         }
                     }
+                    (WebSocketProblem::Closed, Some(tls)) if tls.lacks_wanted_certificate() => {
+                        let problem = TlsProblem::Closed {
+                            certificate_wanted: true,
+                        };
+                        DialError::Tls {
+                            with: endpoint.to_string(),
+                            problem,
+                        }
+                    }
                     (problem, _) => DialError::WebSocket {
                         url: websocket.url(endpoint),
                         problem,
                     },
                 })
-        };
+        });
         let clock = Clock::start(Layer::WebSocket, limit);
         stream = clock
             .run(upgrade, &mut steps.websocket, || endpoint.to_string())

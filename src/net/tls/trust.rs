@@ -118,26 +118,33 @@ fn folder(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         error,
     };
     let mut found: Vec<CertificateDer<'static>> = Vec::new();
+    let mut unread = None;
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        // Such a folder also holds keys, revocation lists and READMEs: what is not a certificate is passed over.
         if !file.is_file() {
             continue;
         }
-        for certificate in certificates(option, &file).unwrap_or_default() {
-            // A hashed folder has each certificate twice: the file and the link named by the hash.
-            if !found.contains(&certificate) {
-                found.push(certificate);
+        match certificates(option, &file) {
+            Ok(certificates) => {
+                for certificate in certificates {
+                    // A hashed folder has each certificate twice: the file and the link named by the hash.
+                    if !found.contains(&certificate) {
+                        found.push(certificate);
+                    }
+                }
             }
+            Err(error @ TlsError::Read { .. }) => unread = Some(error),
+            // Such a folder also holds keys, revocation lists and READMEs: what is not a certificate is passed over.
+            Err(_) => {}
         }
     }
-    if found.is_empty() {
-        Err(TlsError::NoCertificate {
+    match (found.is_empty(), unread) {
+        (false, _) => Ok(found),
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(TlsError::NoCertificate {
             option,
             path: path.to_owned(),
-        })
-    } else {
-        Ok(found)
+        }),
     }
 }
 
