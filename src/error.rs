@@ -8,7 +8,7 @@ use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
-use crate::net::{DialError, TlsError};
+use crate::net::{DialError, TlsError, io_reason};
 use crate::signal::Signal;
 
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum Error {
     },
     #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Interrupted(Signal, Option<String>),
-    #[error("{what}: {}", io_words(.source))]
+    #[error("{what}: {}", io_reason(.source))]
     Io {
         what: String,
         #[source]
@@ -50,17 +50,6 @@ pub enum Error {
     },
     #[error(transparent)]
     Broker(#[from] BrokerError),
-}
-
-/// An I/O error in words without the number that the standard library adds.
-pub fn io_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
-    }
 }
 
 /// A reason code with the reason string and the server reference that came with it.
@@ -141,8 +130,8 @@ impl Error {
             ),
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
             Self::Broker(error) => error.hint(),
-            Self::ConnectionLost(_)
-            | Self::TimedOut(_)
+            Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
+            Self::TimedOut(_)
             | Self::NotAcknowledged { .. }
             | Self::Interrupted(..)
             | Self::Io { .. } => None,
@@ -150,19 +139,18 @@ impl Error {
     }
 }
 
+const NOT_MQTT: &str =
+    "is this an MQTT port? A TLS port needs --cafile or mqtts://, a WebSocket port --ws";
+
 fn session_hint(error: &SessionError) -> Option<String> {
     match error {
         SessionError::Refused(connack) => reason_hint(connack.reason),
         SessionError::Decode(DecodeError::OldBroker(_)) => {
             Some("use -V 311, and no option that needs MQTT 5".to_owned())
         }
-        SessionError::ConnAckTimeout(_) => Some(
-            "is this an MQTT port? A TLS port needs --cafile or mqtts://, a WebSocket port --ws"
-                .to_owned(),
-        ),
-        SessionError::Decode(_) | SessionError::Protocol { .. } => {
-            Some("is this an MQTT port?".to_owned())
-        }
+        SessionError::ConnAckTimeout(_)
+        | SessionError::Decode(_)
+        | SessionError::Protocol { .. } => Some(NOT_MQTT.to_owned()),
         SessionError::KeepAliveTimeout(_) | SessionError::Encode(_) => None,
     }
 }

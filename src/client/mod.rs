@@ -18,13 +18,13 @@ use tokio::time::Sleep;
 
 pub use plan::{Backoff, ConnectionPlan};
 
-use crate::error::{Error, io_words};
+use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Session, SessionError};
-use crate::net::{self, DialError, Dialed, Stream};
+use crate::net::{self, DialError, Dialed, Stream, TlsClient};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
@@ -67,6 +67,8 @@ pub struct Client {
     now: Instant,
     /// Output was written, or the stream may hold some, since the owner last heard [`ClientEvent::Drained`].
     undrained: bool,
+    /// Why writing failed. What the broker said before it went is still read.
+    broken: Option<String>,
     /// Attempts since the last accepted connection.
     attempts: u32,
     started: Instant,
@@ -85,6 +87,7 @@ impl Client {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             now,
             undrained: false,
+            broken: None,
             attempts: 0,
             started: now,
         }
@@ -157,6 +160,7 @@ impl Client {
                         self.session.open(self.now)?;
                         self.input.clear();
                         self.undrained = false;
+                        self.broken = None;
                         self.state = State::Up(Box::new(dialed.stream));
                     }
                     Err(error) => return Poll::Ready(self.dial_failed(error)),
@@ -176,11 +180,13 @@ impl Client {
             let State::Up(stream) = &mut self.state else {
                 return Poll::Ready(Err(Error::ConnectionLost("not connected".to_owned())));
             };
-            if reading {
+            if reading || self.broken.is_some() {
                 self.input.reserve(READ_SIZE);
                 match pin!(stream.read_buf(&mut self.input)).poll(cx) {
                     Poll::Ready(Ok(0)) => {
-                        return Poll::Ready(self.lost("the broker closed the connection".into()));
+                        let why = self.broken.take();
+                        let why = why.unwrap_or_else(|| "the broker closed the connection".into());
+                        return Poll::Ready(self.lost(why));
                     }
                     Poll::Ready(Ok(_)) => {
                         self.now = Instant::now();
@@ -190,17 +196,27 @@ impl Client {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
-                        return Poll::Ready(self.lost(stream_words(&error)));
+                        let why = match (net::explain_io(&error), self.broken.take()) {
+                            (None, Some(earlier)) => earlier,
+                            _ => stream_words(&error),
+                        };
+                        return Poll::Ready(self.lost(why));
                     }
                     Poll::Pending => {}
                 }
+            }
+            if let Some(why) = self.broken.take() {
+                return Poll::Ready(self.lost(why));
             }
             return match self.poll_write(cx) {
                 Poll::Ready(Ok(())) if self.undrained => {
                     self.undrained = false;
                     Poll::Ready(Ok(ClientEvent::Drained))
                 }
-                Poll::Ready(Err(error)) => Poll::Ready(self.lost(stream_words(&error))),
+                Poll::Ready(Err(error)) => {
+                    self.broken = Some(stream_words(&error));
+                    continue;
+                }
                 Poll::Ready(Ok(())) | Poll::Pending => self.poll_timer(cx, reading),
             };
         }
@@ -339,9 +355,13 @@ impl Client {
     /// The stream is gone.
     fn lost(&mut self, why: String) -> Result<ClientEvent, Error> {
         if self.session.times_accepted() == 0 && !self.may_wait() {
-            return Err(Error::ConnectionLost(format!(
-                "{why} before it accepted the connection"
-            )));
+            let tls = self.plan.endpoint.tls.as_ref();
+            let why = if tls.is_some_and(TlsClient::lacks_wanted_certificate) {
+                format!("{why}; it wants a client certificate (--cert and --key)")
+            } else {
+                format!("{why} before it accepted the connection")
+            };
+            return Err(Error::ConnectionLost(why));
         }
         self.session.closed();
         Ok(self.retry(why))
@@ -369,5 +389,8 @@ fn dial(plan: &ConnectionPlan) -> State {
 
 /// An error of an established stream in the user's words.
 fn stream_words(error: &io::Error) -> String {
-    net::explain_io(error).unwrap_or_else(|| format!("the connection broke: {}", io_words(error)))
+    match net::explain_io(error) {
+        Some(problem) => problem.to_string(),
+        None => format!("the connection broke: {}", net::io_reason(error)),
+    }
 }

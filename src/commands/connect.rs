@@ -12,7 +12,7 @@ use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
 use crate::client::{Backoff, ConnectionPlan};
-use crate::error::{Error, io_words};
+use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
@@ -105,7 +105,7 @@ pub fn read_input(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Erro
             format!(
                 "{option}: cannot read '{}': {}",
                 path.display(),
-                io_words(&error)
+                net::io_reason(&error)
             ),
             "",
         )
@@ -138,7 +138,10 @@ fn read_secret(option: &str, path: &Path) -> Result<Vec<u8>, Error> {
             .lock()
             .read_until(b'\n', &mut line)
             .map_err(|e| {
-                Error::usage(format!("{option}: cannot read stdin: {}", io_words(&e)), "")
+                Error::usage(
+                    format!("{option}: cannot read stdin: {}", net::io_reason(&e)),
+                    "",
+                )
             })?;
         return Ok(first_line(&line).to_vec());
     }
