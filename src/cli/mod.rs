@@ -73,7 +73,8 @@ pub enum Parsed {
 /// Parses a command line; help and version are results, everything else that clap refuses is an error.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => Ok(Parsed::Run(cli.command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -83,34 +84,35 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
                 "no command given",
                 "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
             )),
-            _ => Err(usage_error(&error)),
+            _ => Err(usage_error(&error, arguments.get(1))),
         },
     }
 }
 
 /// clap's text in our form: one line, and the way to more help as the hint.
-fn usage_error(error: &clap::Error) -> Error {
+fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("wrong command line");
     let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-    let mut hint = String::from("try --help");
+    let mut tip = None;
     for line in lines {
-        if let Some(tip) = line.strip_prefix("tip: ") {
-            hint = tip.to_owned();
-        } else if let Some(more) = line.strip_prefix("For more information, ") {
-            if hint == "try --help" {
-                hint = more.trim_end_matches('.').to_owned();
-            }
-        } else if line.starts_with("Usage:") {
+        if let Some(text) = line.strip_prefix("tip: ") {
+            tip = Some(text.to_owned());
+        } else if line.starts_with("Usage: ") || line.starts_with("For more information") {
             break;
         } else {
-            if !message.ends_with(' ') {
-                message.push(' ');
-            }
+            message.push(' ');
             message.push_str(line);
         }
     }
+    let verb = verb
+        .and_then(|verb| verb.to_str())
+        .filter(|verb| Cli::command().find_subcommand(verb).is_some());
+    let hint = tip.unwrap_or_else(|| match verb {
+        Some(verb) => format!("try 'mozzie {verb} --help'"),
+        None => "try 'mozzie --help'".to_owned(),
+    });
     Error::usage(message, hint)
 }
 

@@ -44,8 +44,8 @@ pub struct MessageArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Input (one of these)")]
-#[group(required = true, multiple = false)]
+#[command(next_help_heading = "Input, one of these")]
+#[group(multiple = false)]
 pub struct InputArgs {
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]

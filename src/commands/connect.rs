@@ -170,8 +170,11 @@ fn login(
         Some(read_secret("--password-file", path)?)
     } else if let Some(password) = url.and_then(|url| url.password.clone()) {
         Some(password)
-    } else {
+    } else if username.is_some() {
+        // Not without a user name: the variable may be meant for another command.
         std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
+    } else {
+        None
     };
     if let Some(password) = &password {
         if username.is_none() && version != Version::V5 {

@@ -89,8 +89,13 @@ fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
         Some(connect::read_input("-s", Path::new("-"), most as u64)?.into())
     } else if input.null_message {
         Some(Bytes::new())
-    } else {
+    } else if input.stdin_lines {
         None
+    } else {
+        return Err(Error::usage(
+            "no message given",
+            "give it with -m TEXT, -f FILE, -s (stdin), -l (stdin line by line) or -n (empty)",
+        ));
     };
     let source = match payload {
         Some(payload) => Source::Repeat {
@@ -366,8 +371,7 @@ impl<'a> Publisher<'a> {
     /// An error that ends it all: what it means when messages are left.
     fn broken_off(&mut self, error: Error) -> Error {
         let open = self.tally.total - self.tally.delivered - self.tally.refused;
-        let more_to_come = !self.source_ended;
-        if self.client.session().times_accepted() == 0 || (open == 0 && !more_to_come) {
+        if open == 0 {
             return error;
         }
         Error::NotAcknowledged {
