@@ -1,7 +1,26 @@
-//! placeholder
+//! `mozzie broker`: the embedded broker until it is told to stop.
+
+use super::runtime;
+use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::broker::BrokerArgs;
 use crate::error::Error;
-use crate::output::Diagnostics;
-pub fn run(_: &BrokerArgs, _: &Diagnostics) -> Result<(), Error> {
-    Ok(())
+use crate::output::{self, Diagnostics};
+use crate::signal::Signals;
+
+pub fn run(args: &BrokerArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let plan = BrokerPlan {
+        bind: args.bind,
+        port: args.port,
+        ..BrokerPlan::default()
+    };
+    runtime()?.block_on(async {
+        let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let broker = EmbeddedBroker::start(&plan)?;
+        // The URL alone on stdout, so that a script can read where a free port was found.
+        output::print(format!("mqtt://{}\n", broker.address()).as_bytes())?;
+        diagnostics.note("the broker runs until Ctrl-C; it lets anybody in who can reach its address");
+        signals.next().await;
+        broker.shutdown();
+        Ok(())
+    })
 }
