@@ -186,7 +186,6 @@ impl<'a> Publisher<'a> {
             }
             let pause_until = self.pause_until;
             tokio::select! {
-                biased;
                 event = self.client.next(true) => match event {
                     Ok(event) => self.handle(event),
                     Err(error) => return Err(self.broken_off(error)),

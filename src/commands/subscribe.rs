@@ -215,7 +215,6 @@ impl<'a> Subscriber<'a> {
             let reading = !self.stdout.is_full() && !self.enough;
             let reading = reading || self.client.session().unacknowledged() > 0;
             tokio::select! {
-                biased;
                 event = self.client.next(reading) => match event {
                     Ok(event) => self.handle(event)?,
                     Err(error) => return self.fail(error).await,
