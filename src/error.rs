@@ -42,7 +42,7 @@ pub enum Error {
     },
     #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Interrupted(Signal, Option<String>),
-    #[error("{what}: {}", io_reason(.source))]
+    #[error("{what}")]
     Io {
         what: String,
         #[source]
@@ -91,6 +91,21 @@ impl Error {
         }
     }
 
+    /// The error and what lies under it, in one line.
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text.push_str(": ");
+            match error.downcast_ref::<io::Error>() {
+                Some(error) => text.push_str(&io_reason(error)),
+                None => text.push_str(&error.to_string()),
+            }
+            source = error.source();
+        }
+        text
+    }
+
     /// The exit code under mozzie's own names.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -129,7 +144,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
-            Self::Broker(error) => error.hint(),
+            Self::Broker(error) => error.hint().map(str::to_owned),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
             | Self::NotAcknowledged { .. }

@@ -16,7 +16,7 @@ pub enum TopicError {
     #[error("is a shared subscription without a {0}")]
     Shared(&'static str),
     #[error("is {0}")]
-    Text(#[source] TextError),
+    Text(TextError),
 }
 
 /// Checks a topic name for PUBLISH or a will [MQTT-3.3.2-2] [MQTT-4.7.3-1].

@@ -36,7 +36,11 @@ impl Diagnostics {
     }
 
     pub fn error(&self, error: &Error) {
-        line(&format!("mozzie: {} {error}", "error:".red().bold()));
+        line(&format!(
+            "mozzie: {} {}",
+            "error:".red().bold(),
+            error.in_full()
+        ));
         if let Some(hint) = error.hint() {
             line(&format!("  {} {hint}", "hint:".cyan()));
         }
