@@ -18,7 +18,8 @@ pub fn run(args: &BrokerArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
         let broker = EmbeddedBroker::start(&plan)?;
         // The URL alone on stdout, so that a script can read where a free port was found.
         output::print(format!("mqtt://{}\n", broker.address()).as_bytes())?;
-        diagnostics.note("the broker runs until Ctrl-C; it lets anybody in who can reach its address");
+        diagnostics
+            .note("the broker runs until Ctrl-C; it lets anybody in who can reach its address");
         signals.next().await;
         broker.shutdown();
         Ok(())

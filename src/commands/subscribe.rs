@@ -200,7 +200,7 @@ impl<'a> Subscriber<'a> {
                 match self.client.try_next() {
                     Ok(Some(event)) => self.handle(event)?,
                     Ok(None) => break,
-                    Err(error) => return self.fail(error).await,
+                    Err(error) => return self.leave(signals, Err(error)).await,
                 }
                 if self.stdout.has_batch() {
                     self.stdout.flush();
@@ -210,22 +210,22 @@ impl<'a> Subscriber<'a> {
             self.stdout.flush();
             self.remove_waiting()?;
             if self.is_done() {
-                return self.end().await;
+                return self.end(signals).await;
             }
             let reading = !self.stdout.is_full() && !self.enough;
             let reading = reading || self.client.session().unacknowledged() > 0;
             tokio::select! {
                 event = self.client.next(reading) => match event {
                     Ok(event) => self.handle(event)?,
-                    Err(error) => return self.fail(error).await,
+                    Err(error) => return self.leave(signals, Err(error)).await,
                 },
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
-                        return self.output_failed(error).await;
+                        return self.leave(signals, output_result(Err(error))).await;
                     }
                 }
-                () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up().await,
-                signal = signals.next() => return self.interrupted(signal).await,
+                () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up(signals).await,
+                signal = signals.next() => return self.interrupted(signal, signals).await,
             }
         }
     }
@@ -402,67 +402,58 @@ impl<'a> Subscriber<'a> {
     }
 
     /// What was asked for is done.
-    async fn end(mut self) -> Result<(), Error> {
-        let written = self.stdout.finish().await;
-        let refusal = self.refusal.take();
-        self.close().await;
-        match (refusal, written) {
-            (Some(refusal), _) => Err(refusal),
-            (None, written) => output_result(written),
+    async fn end(mut self, signals: Signals) -> Result<(), Error> {
+        match self.refusal.take() {
+            Some(refusal) => self.leave(signals, Err(refusal)).await,
+            None => self.leave(signals, Ok(())).await,
         }
     }
 
-    async fn fail(mut self, error: Error) -> Result<(), Error> {
-        output_result(self.stdout.finish().await)?;
-        Err(error)
-    }
-
-    async fn output_failed(self, error: io::Error) -> Result<(), Error> {
-        self.close().await;
-        output_result(Err(error))
-    }
-
-    async fn time_is_up(mut self) -> Result<(), Error> {
+    async fn time_is_up(mut self, signals: Signals) -> Result<(), Error> {
         let connected = self.client.session().times_accepted() > 0;
-        output_result(self.stdout.finish().await)?;
         let seconds = self.plan.stop.timeout.unwrap_or_default().as_secs_f64();
-        let what = match (connected, self.plan.stop.count) {
+        let missed = match (connected, self.plan.stop.count) {
             (false, _) => format!("no connection within {seconds} s"),
             (true, Some(count)) => format!("{} of {count} messages within {seconds} s", self.count),
             (true, None) if self.count == 0 => format!("no message within {seconds} s"),
             // To listen for so long was all that was asked for.
-            (true, None) => {
-                self.close().await;
-                return Ok(());
+            (true, None) => return self.leave(signals, Ok(())).await,
+        };
+        self.leave(signals, Err(Error::TimedOut(missed))).await
+    }
+
+    async fn interrupted(mut self, signal: Signal, signals: Signals) -> Result<(), Error> {
+        let unlimited = self.plan.stop.count.is_none() && self.plan.stop.timeout.is_none();
+        if unlimited && self.client.session().times_accepted() > 0 {
+            return self.leave(signals, Ok(())).await;
+        }
+        let count = self.plan.stop.count;
+        let what = count.map(|count| format!("{} of {count} messages received", self.count));
+        let result = Err(Error::Interrupted(signal, what));
+        self.leave(signals, result).await
+    }
+
+    /// Ends the connection, in order if the broker is there, and then writes what is left: a reader
+    /// that is slow must not make a broker wait that has given all. A (further) signal ends the wait.
+    async fn leave(self, mut signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        let Self {
+            client,
+            plan,
+            mut stdout,
+            ..
+        } = self;
+        let close = client.close(Reason::SUCCESS, plan.disconnect, false);
+        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        let written = tokio::select! {
+            written = stdout.finish() => written,
+            signal = signals.next() => {
+                return result.and(Err(Error::Interrupted(
+                    signal,
+                    Some("not all messages that came were printed".to_owned()),
+                )));
             }
         };
-        self.close().await;
-        Err(Error::TimedOut(what))
-    }
-
-    async fn interrupted(mut self, signal: Signal) -> Result<(), Error> {
-        // A reader that does not take the rest must not keep us.
-        let _ = tokio::time::timeout(Duration::from_millis(500), self.stdout.finish()).await;
-        let unlimited = self.plan.stop.count.is_none() && self.plan.stop.timeout.is_none();
-        let accepted = self.client.session().times_accepted() > 0;
-        let what = self
-            .plan
-            .stop
-            .count
-            .map(|count| format!("{} of {count} messages received", self.count));
-        self.close().await;
-        if unlimited && accepted {
-            return Ok(());
-        }
-        Err(Error::Interrupted(signal, what))
-    }
-
-    /// In order, if the broker is there; the result is what counts.
-    async fn close(self) {
-        let close = self
-            .client
-            .close(Reason::SUCCESS, self.plan.disconnect, false);
-        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        result.and(output_result(written))
     }
 }
 

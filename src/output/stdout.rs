@@ -21,6 +21,8 @@ pub struct Stdout {
     writing: bool,
     /// Not needed while the thread has one.
     spare: Vec<u8>,
+    /// Writing has failed; nothing more is tried.
+    failed: bool,
 }
 
 impl Stdout {
@@ -47,6 +49,7 @@ impl Stdout {
             from_writer,
             writing: false,
             spare: Vec::new(),
+            failed: false,
         })
     }
 
@@ -72,7 +75,7 @@ impl Stdout {
 
     /// Hands over what is gathered, unless the thread is busy.
     pub fn flush(&mut self) {
-        if self.writing || self.buffer.is_empty() {
+        if self.writing || self.failed || self.buffer.is_empty() {
             return;
         }
         let full = std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare));
@@ -85,14 +88,19 @@ impl Stdout {
 
     /// Waits until the thread has written what it had. Cancel-safe.
     pub async fn ready(&mut self) -> io::Result<()> {
-        let spare = self
-            .from_writer
-            .recv()
-            .await
-            .unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))?;
+        let written = self.from_writer.recv().await;
         self.writing = false;
-        self.spare = spare;
-        Ok(())
+        match written.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into())) {
+            Ok(spare) => {
+                self.spare = spare;
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = true;
+                self.buffer.clear();
+                Err(error)
+            }
+        }
     }
 
     /// Writes all that is left.
