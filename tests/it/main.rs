@@ -1,0 +1,28 @@
+//! Black-box tests: what a user of the `mozzie` binary must see, on real brokers and on a scripted one.
+//!
+//! One binary, so that linking happens once. `support` is the house; every other module is a part of the specification.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may fail where it stands and says what it skips"
+)]
+#![cfg_attr(
+    not(feature = "broker"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "parts of the support serve the embedded broker alone"
+    )
+)]
+
+mod exit_codes;
+mod publish;
+mod publish_stdin;
+mod publish_wire;
+mod reconnect;
+mod signals;
+mod subscribe;
+mod subscribe_json;
+mod subscribe_pipes;
+mod subscribe_retained;
+mod support;
