@@ -26,3 +26,5 @@ mod subscribe_json;
 mod subscribe_pipes;
 mod subscribe_retained;
 mod support;
+mod tls;
+mod transports;
