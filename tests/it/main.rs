@@ -15,7 +15,9 @@
     )
 )]
 
+mod bad_input;
 mod exit_codes;
+mod hostile_broker;
 mod publish;
 mod publish_stdin;
 mod publish_wire;
