@@ -18,6 +18,7 @@
 mod bad_input;
 mod exit_codes;
 mod hostile_broker;
+mod layers;
 mod publish;
 mod publish_stdin;
 mod publish_wire;
