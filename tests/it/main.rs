@@ -17,6 +17,7 @@
 
 mod bad_input;
 mod exit_codes;
+mod generated;
 mod hostile_broker;
 mod layers;
 mod publish;

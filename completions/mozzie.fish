@@ -1,0 +1,198 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mozzie_global_optspecs
+    string join \n help version
+end
+
+function __fish_mozzie_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mozzie_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mozzie_using_subcommand
+    set -l cmd (__fish_mozzie_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mozzie -n "__fish_mozzie_needs_command" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_needs_command" -l version -d 'Print the version'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "pub" -d 'Publish messages'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'Subscribe to topics and print what comes'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "bench" -d 'Load-test a broker'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "broker" -d 'Run a broker on this machine'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "man" -d 'Write the man pages into a folder'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l repeat -d 'Publish the message this many times (with -m, -f, -n or -s)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l repeat-delay -d 'Wait this long after a message is acknowledged before it is repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s m -l message -d 'Publish this text' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s f -l file -d 'Publish the whole file as one message' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l unix -d 'Connect to a Unix domain socket' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s u -l username -d 'User name' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s D -l property -d 'Add an MQTT 5 property: COMMAND NAME VALUE, or COMMAND user-property NAME VALUE' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l cafile -d 'Trust the certificate authorities in this PEM file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l proxy -d 'Connect through a proxy: socks5h://, socks5:// or http://[user:password@]host[:port]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-topic -d 'Topic of the will' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-payload -d 'Payload of the will (default: empty)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws -d 'Use MQTT over WebSocket'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s T -l filter-out -d 'Do not print messages whose topic matches this filter; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter, after subscribing; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive with: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s C -l count -d 'End after this many messages' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s W -l timeout -d 'End after this time; exit 6 when what was asked for has not arrived by then' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-handling -d 'When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)' -r -f -a "always\t''
+new\t''
+never\t''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l json -d 'Print each message as one JSON object a line' -r -f -a "text\t'As a string, or in base64 when it is not UTF-8'
+parsed\t'As the JSON value that it is, digit for digit; other payloads as with \'text\''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l unix -d 'Connect to a Unix domain socket' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s u -l username -d 'User name' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s D -l property -d 'Add an MQTT 5 property: COMMAND NAME VALUE, or COMMAND user-property NAME VALUE' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l cafile -d 'Trust the certificate authorities in this PEM file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l proxy -d 'Connect through a proxy: socks5h://, socks5:// or http://[user:password@]host[:port]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-topic -d 'Topic of the will' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-payload -d 'Payload of the will (default: empty)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-local -d 'Do not receive what this connection publishes itself (MQTT 5)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s E -l exit-after-suback -d 'End when the broker has answered the subscriptions'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s R -l no-retained -d 'Do not print retained messages'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retained-only -d 'Print only retained messages, and end at the first that is not'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l remove-retained -d 'Remove each retained message that comes from the broker'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-as-published -d 'Show the retain flag as the publisher set it (MQTT 5)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s v -l verbose -d 'Print the topic and a space before each payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s N -l no-newline -d 'Print no newline after a payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws -d 'Use MQTT over WebSocket'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of both: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes of payload; from 16 on each message carries a stamp by which loss and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s n -l messages -d 'Publish this many messages in all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l duration -d 'Publish for this long [default: 10s without -n]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic; {i} stands for the number of the connection' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l workers -d 'Threads that make the load [default: one for each core]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l unix -d 'Connect to a Unix domain socket' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s u -l username -d 'User name' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s D -l property -d 'Add an MQTT 5 property: COMMAND NAME VALUE, or COMMAND user-property NAME VALUE' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l cafile -d 'Trust the certificate authorities in this PEM file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l proxy -d 'Connect through a proxy: socks5h://, socks5:// or http://[user:password@]host[:port]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-topic -d 'Topic of the will' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-payload -d 'Payload of the will (default: empty)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws -d 'Use MQTT over WebSocket'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -s p -l port -d 'Port to listen on; 0 for a free one' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l bind -d 'Address to listen on' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand completions" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand man" -l help -d 'Print help'
