@@ -16,6 +16,7 @@
 )]
 
 mod bad_input;
+mod embedded;
 mod exit_codes;
 mod generated;
 mod hostile_broker;
