@@ -49,6 +49,7 @@ impl FromStr for BrokerUrl {
                 ));
             }
         };
+        check_percent(rest)?;
         let (authority, topic) = match rest.split_once('/') {
             Some((authority, topic)) => (authority, Some(topic)),
             None => (rest, None),
@@ -81,6 +82,20 @@ impl FromStr for BrokerUrl {
             topic,
         })
     }
+}
+
+/// Every `%` must begin a byte in hexadecimal; otherwise the login would silently be another one.
+fn check_percent(encoded: &str) -> Result<(), String> {
+    for (at, _) in encoded.match_indices('%') {
+        let digits = encoded.as_bytes().get(at + 1..at + 3);
+        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            return Err(
+                "a '%' in it is not followed by two hexadecimal digits (write %25 for '%')"
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn text(what: &str, encoded: &str) -> Result<String, String> {
@@ -166,6 +181,8 @@ mod tests {
             "mqtt://[::1",
             "mqtt://[zz]/t",
             "mqtt://h/%ff",
+            "mqtt://u%ZZ@h",
+            "mqtt://h/50%",
         ] {
             assert!(typed.parse::<BrokerUrl>().is_err(), "{typed}");
         }
