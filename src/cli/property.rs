@@ -101,6 +101,7 @@ fn parse(kind: Kind, id: PropertyId, typed: &str) -> Result<Value, String> {
 }
 
 const ID: &str = "property";
+const VALUE_NAME: &str = "COMMAND NAME VALUE";
 /// Between the words of one occurrence once they are joined: ASCII's unit separator.
 const SEPARATOR: char = '\u{1f}';
 
@@ -186,7 +187,7 @@ impl clap::Args for PropertyArgs {
                      will; NAME is the specification's in lower case with hyphens, such as content-type. May be \
                      given several times",
                 )
-                .value_name("COMMAND NAME VALUE")
+                .value_name(VALUE_NAME)
                 .allow_hyphen_values(true)
                 .action(ArgAction::Append)
                 .help_heading("Session"),
@@ -207,7 +208,10 @@ impl clap::FromArgMatches for PropertyArgs {
                 args.add(&words).map_err(|what| {
                     clap::Error::raw(
                         ErrorKind::ValueValidation,
-                        format!("invalid value for '-D {}': {what}\n", words.join(" ")),
+                        format!(
+                            "invalid value '{}' for '--property <{VALUE_NAME}>': {what}\n",
+                            words.join(" ")
+                        ),
                     )
                 })?;
             }

@@ -49,7 +49,6 @@ impl FromStr for BrokerUrl {
                 ));
             }
         };
-        check_percent(rest)?;
         let (authority, topic) = match rest.split_once('/') {
             Some((authority, topic)) => (authority, Some(topic)),
             None => (rest, None),
@@ -63,7 +62,7 @@ impl FromStr for BrokerUrl {
             None => (None, None),
             Some(Some((user, password))) => (
                 Some(text("user name", user)?),
-                Some(percent_decode_str(password).collect()),
+                Some(decode_password(password)?),
             ),
             Some(None) => (login.map(|user| text("user name", user)).transpose()?, None),
         };
@@ -85,20 +84,26 @@ impl FromStr for BrokerUrl {
 }
 
 /// Every `%` must begin a byte in hexadecimal; otherwise the login would silently be another one.
-fn check_percent(encoded: &str) -> Result<(), String> {
-    for (at, _) in encoded.match_indices('%') {
-        let digits = encoded.as_bytes().get(at + 1..at + 3);
-        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(
-                "a '%' in it is not followed by two hexadecimal digits (write %25 for '%')"
-                    .to_owned(),
-            );
-        }
+fn is_encoded(text: &str) -> bool {
+    text.match_indices('%').all(|(at, _)| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+const ENCODING: &str = "has a '%' without two hexadecimal digits behind it (write %25 for '%')";
+
+fn decode_password(encoded: &str) -> Result<Vec<u8>, String> {
+    if !is_encoded(encoded) {
+        return Err(format!("the password {ENCODING}"));
     }
-    Ok(())
+    Ok(percent_decode_str(encoded).collect())
 }
 
 fn text(what: &str, encoded: &str) -> Result<String, String> {
+    if !is_encoded(encoded) {
+        return Err(format!("the {what} '{encoded}' {ENCODING}"));
+    }
     percent_decode_str(encoded)
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
