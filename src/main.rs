@@ -3,5 +3,9 @@
 mod bench;
 #[allow(dead_code)]
 mod mqtt;
+#[allow(dead_code)]
+mod output {
+    pub mod bench;
+}
 
 fn main() {}
