@@ -316,4 +316,56 @@ mod tests {
         assert_eq!(rate(0.25), "0.2");
         assert_eq!(rate(1234.5), "1,235");
     }
+
+    #[test]
+    fn a_report_names_what_went_wrong_and_fits_80_columns() {
+        use crate::bench::peer::{Faults, Peer, PeerOptions};
+        use crate::bench::{BenchPlan, Subscribers, run, tcp};
+        use crate::mqtt::Version;
+
+        let peer = Peer::start(PeerOptions {
+            forward: true,
+            faults: Faults {
+                lose_every: Some(7),
+                refuse_every: Some(10),
+                corrupt_every: Some(9),
+                ..Faults::default()
+            },
+            ..PeerOptions::default()
+        })
+        .unwrap();
+        let mut plan = BenchPlan::new(tcp(peer.address()));
+        plan.version = Version::V5;
+        plan.publishers.qos = QoS::AtLeastOnce;
+        plan.subscribers = Subscribers {
+            count: 1,
+            qos: QoS::AtLeastOnce,
+        };
+        plan.stop.messages = Some(630);
+        plan.drain = Duration::from_millis(500);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut lines = Vec::new();
+        let report = runtime.block_on(run(plan, std::future::pending(), |progress| {
+            lines.push(render_progress(progress));
+        }));
+        let mut text = Vec::new();
+        render_report(&report.unwrap(), false, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for line in text.lines().chain(lines.iter().map(String::as_str)) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for words in [
+            "1 publisher at QoS 1, 1 subscriber at QoS 1, 64 bytes, MQTT 5",
+            "  sent                        630",
+            "  acknowledged                567",
+            "  refused                      63",
+            "    63 \u{d7} quota exceeded (151)",
+            "  to subscriber",
+        ] {
+            assert!(text.contains(words), "{words}\n{text}");
+        }
+    }
 }
