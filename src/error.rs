@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::{ConnAck, Disconnect};
@@ -53,6 +54,10 @@ pub enum Error {
     },
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    #[error("the broker did not keep what MQTT promises: {0}")]
+    BenchFailed(String),
 }
 
 /// A reason code with the reason string and the server reference that came with it.
@@ -145,6 +150,8 @@ impl Error {
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::Io { .. } | Self::Broker(_) => 1,
+            Self::Bench(error) => bench_exit_code(error),
+            Self::BenchFailed(_) => 8,
         }
     }
 
@@ -164,10 +171,16 @@ impl Error {
             ),
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
             Self::Broker(error) => error.hint().map(str::to_owned),
+            Self::Bench(BenchError::NoConnection {
+                first: ConnectionError::Dial(error),
+                ..
+            }) => error.hint(),
+            Self::Bench(error) => error.hint().map(str::to_owned),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
             | Self::NotAcknowledged { .. }
             | Self::Interrupted(..)
+            | Self::BenchFailed(_)
             | Self::Io { .. } => None,
         }
     }
@@ -175,6 +188,24 @@ impl Error {
 
 const NOT_MQTT: &str =
     "is this an MQTT port? A TLS port needs --cafile or mqtts://, a WebSocket port --ws";
+
+fn bench_exit_code(error: &BenchError) -> u8 {
+    match error {
+        BenchError::Plan(_) => 2,
+        BenchError::Worker(_) | BenchError::WorkerDied => 1,
+        BenchError::NoConnection { first, .. } => match first {
+            ConnectionError::Dial(_) | ConnectionError::Io(_) | ConnectionError::Closed => 3,
+            ConnectionError::Session(SessionError::Refused(_))
+            | ConnectionError::Session(SessionError::Decode(DecodeError::OldBroker(_)))
+            | ConnectionError::Disconnected(_)
+            | ConnectionError::Authentication => 4,
+            ConnectionError::Session(SessionError::ConnAckTimeout(_)) => 3,
+            ConnectionError::SubscriptionRefused(_) => 5,
+            ConnectionError::Session(_) => 1,
+            ConnectionError::Text(_) => 2,
+        },
+    }
+}
 
 fn session_hint(error: &SessionError) -> Option<String> {
     match error {

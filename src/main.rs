@@ -1,5 +1,6 @@
 //! mozzie: MQTT at the shell. Parse, run, exit code: the only place that exits.
 
+mod bench;
 mod broker;
 mod cli;
 mod client;

@@ -1,5 +1,7 @@
 //! `mozzie bench`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::connection::ConnectionArgs;
@@ -13,6 +15,9 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
+
+/// How long a run takes that is given no end.
+pub const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
@@ -29,8 +34,8 @@ pub struct LoadArgs {
     /// Quality of service of both: 0, 1 or 2
     #[arg(short, long, value_name = "QOS", default_value = "0")]
     pub qos: QoS,
-    /// Bytes of payload; from 16 on each message carries a stamp by which loss and latency are known
-    #[arg(long, value_name = "BYTES", default_value = "16")]
+    /// Bytes of payload; from 16 on each carries a stamp by which loss, repeats and latency are known
+    #[arg(long, value_name = "BYTES", default_value = "64")]
     pub size: Amount,
     /// Publish this many messages in all
     #[arg(short = 'n', long, value_name = "COUNT")]
@@ -38,12 +43,16 @@ pub struct LoadArgs {
     /// Publish for this long [default: 10s without -n]
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
-    /// Topic; {i} stands for the number of the connection
-    #[arg(short, long, value_name = "TOPIC", default_value = "mozzie/bench")]
-    pub topic: String,
+    /// Topic; with {i} in it each publisher has its own, and subscribers share them out
+    /// [default: mozzie/bench/ and a random number]
+    #[arg(short, long, value_name = "TOPIC")]
+    pub topic: Option<String>,
     /// Ask the broker to retain the messages
     #[arg(short, long)]
     pub retain: bool,
+    /// Wait this long for messages that are due but do not come
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub drain: Span,
     /// Threads that make the load [default: one for each core]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,

@@ -16,7 +16,7 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Publish(args) => publish::run(*args, &diagnostics),
         Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
-        Command::Bench(args) => bench::run(*args, &diagnostics),
+        Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, &diagnostics),
         Command::Completions { shell } => complete::completions(shell),
         Command::Man { dir } => complete::man_pages(&dir),

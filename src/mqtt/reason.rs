@@ -8,8 +8,6 @@ pub struct Reason(pub u8);
 
 impl Reason {
     pub const SUCCESS: Self = Self(0x00);
-    pub const DISCONNECT_WITH_WILL: Self = Self(0x04);
-    pub const CONTINUE_AUTHENTICATION: Self = Self(0x18);
     pub const MALFORMED_PACKET: Self = Self(0x81);
     pub const PROTOCOL_ERROR: Self = Self(0x82);
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);
@@ -18,7 +16,6 @@ impl Reason {
     pub const NOT_AUTHORIZED: Self = Self(0x87);
     pub const SERVER_UNAVAILABLE: Self = Self(0x88);
     pub const SERVER_BUSY: Self = Self(0x89);
-    pub const BANNED: Self = Self(0x8a);
     pub const SERVER_SHUTTING_DOWN: Self = Self(0x8b);
     pub const BAD_AUTHENTICATION_METHOD: Self = Self(0x8c);
     pub const SESSION_TAKEN_OVER: Self = Self(0x8e);
@@ -26,9 +23,6 @@ impl Reason {
     pub const RECEIVE_MAXIMUM_EXCEEDED: Self = Self(0x93);
     pub const TOPIC_ALIAS_INVALID: Self = Self(0x94);
     pub const PACKET_TOO_LARGE: Self = Self(0x95);
-    pub const QUOTA_EXCEEDED: Self = Self(0x97);
-    pub const USE_ANOTHER_SERVER: Self = Self(0x9c);
-    pub const SERVER_MOVED: Self = Self(0x9d);
     pub const CONNECTION_RATE_EXCEEDED: Self = Self(0x9f);
 
     /// Codes of 0x80 and above mean failure.

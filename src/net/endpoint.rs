@@ -61,6 +61,7 @@ impl Endpoint {
         Self::new(Address::Tcp(TcpAddress::new(host, port)))
     }
 
+    #[cfg(test)]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::new(Address::Unix(path.into().into()))
     }

@@ -107,6 +107,7 @@ pub enum DialError {
 
 impl DialError {
     /// The layer that failed.
+    #[cfg(test)]
     pub fn layer(&self) -> Layer {
         match self {
             Self::NameNotFound { .. } => Layer::Resolve,

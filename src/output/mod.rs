@@ -1,7 +1,9 @@
 //! The only folder that writes to stdout or stderr.
 
 mod json;
+pub mod bench;
 pub mod message;
+mod progress;
 mod stdout;
 mod terminal;
 mod time;
@@ -10,6 +12,7 @@ use std::io::{self, IsTerminal, Write};
 
 use colored::Colorize;
 
+pub use progress::ProgressLine;
 pub use stdout::Stdout;
 
 use crate::error::Error;

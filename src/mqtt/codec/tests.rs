@@ -164,7 +164,7 @@ fn examples(version: Version) -> Vec<Packet> {
                 properties: user_property(Place::Disconnect),
             }),
             Packet::Auth(Auth {
-                reason: Reason::CONTINUE_AUTHENTICATION,
+                reason: Reason(0x18),
                 properties: list(
                     Place::Auth,
                     &[(PropertyId::AuthenticationMethod, Value::Text(text("SCRAM")))],

@@ -831,7 +831,7 @@ fn authentication_exchanges_reach_their_owner() {
     });
     peer.sent();
     let challenge = Auth {
-        reason: Reason::CONTINUE_AUTHENTICATION,
+        reason: Reason(0x18),
         properties: properties(
             Place::Auth,
             &[
@@ -847,7 +847,7 @@ fn authentication_exchanges_reach_their_owner() {
     assert_eq!(events, [Event::Auth(challenge.clone())]);
     peer.session
         .authenticate(
-            Reason::CONTINUE_AUTHENTICATION,
+            Reason(0x18),
             challenge.properties.clone(),
         )
         .unwrap();

@@ -1,0 +1,409 @@
+//! One connection of a worker: a stream, its session, and its part in the run.
+//!
+//! It is served when it is ready and never waits: reads until the stream would block, then publishes,
+//! then writes, so that acknowledgements and publishes leave together. When it is idle it holds no
+//! buffer; the end of a packet that has not come yet is all that it keeps of its input.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::clock::Now;
+use super::error::ConnectionError;
+use super::publisher::Publisher;
+use super::ready::Handle;
+use super::stream::{DialError, Stream};
+use super::subscriber::Subscriber;
+use super::worker::Shared;
+use crate::mqtt::packet::{SubAck, Subscription};
+use crate::mqtt::properties::Properties;
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::{Event, Session};
+
+/// Bytes that a worker reads at once, into a buffer that all its connections share.
+pub const READ_LEN: usize = 64 * 1024;
+/// An incomplete packet longer than this is not copied into the shared buffer for every read: the
+/// connection reads into a buffer of its own until the packet is whole.
+const PARK_LEN: usize = 8 * 1024;
+/// Reads in a row before something is written.
+const READS: usize = 4;
+/// Rounds of reading and writing before other connections get their turn.
+const ROUNDS: usize = 4;
+/// Topic filters in one SUBSCRIBE.
+const FILTERS: usize = 64;
+
+pub enum Role {
+    Publisher(Publisher),
+    Subscriber(Subscriber),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not dialled yet, or being dialled.
+    Waiting,
+    /// CONNECT is on its way; dialling began at this instant, in ns.
+    Connecting(u64),
+    /// So many SUBACKs are missing.
+    Subscribing(usize),
+    Ready,
+    /// Failed, broken or ended.
+    Over {
+        was_ready: bool,
+    },
+}
+
+/// What a connection wants after it was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Wait until its stream is ready.
+    Waits,
+    /// Its turn is over, but there is more to do.
+    HasMore,
+}
+
+pub struct Connection {
+    stream: Option<Stream>,
+    session: Session,
+    role: Role,
+    stage: Stage,
+    /// The start of a packet whose end has not come.
+    tail: BytesMut,
+    /// Bytes written so far.
+    written: u64,
+    /// Some of them wait for a flush.
+    flushing: bool,
+    handle: Arc<Handle>,
+    waker: Waker,
+}
+
+impl Connection {
+    pub fn new(session: Session, role: Role, handle: Arc<Handle>) -> Self {
+        Self {
+            stream: None,
+            session,
+            role,
+            stage: Stage::Waiting,
+            tail: BytesMut::new(),
+            written: 0,
+            flushing: false,
+            waker: Waker::from(handle.clone()),
+            handle,
+        }
+    }
+
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Neither ready for its part nor over.
+    pub fn is_starting(&self) -> bool {
+        !matches!(self.stage, Stage::Ready | Stage::Over { .. })
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    pub fn was_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready | Stage::Over { was_ready: true })
+    }
+
+    /// It will publish more as soon as it can.
+    pub fn is_publishing(&self) -> bool {
+        match &self.role {
+            Role::Publisher(publisher) => self.is_ready() && !publisher.is_done(),
+            Role::Subscriber(_) => false,
+        }
+    }
+
+    /// Something that it published has not left or is not acknowledged.
+    pub fn is_outstanding(&self) -> bool {
+        match &self.role {
+            Role::Publisher(publisher) => {
+                self.is_ready() && (!publisher.is_flushed() || self.session.unacknowledged() > 0)
+            }
+            Role::Subscriber(_) => false,
+        }
+    }
+
+    pub fn wake(&self) {
+        self.waker.wake_by_ref();
+    }
+
+    /// The dialer is done. `began` is when it began, in ns.
+    pub fn dialled(&mut self, dialled: Result<Stream, DialError>, began: u64, shared: &mut Shared) {
+        let opened = dialled.map_err(ConnectionError::Dial).and_then(|stream| {
+            self.stream = Some(stream);
+            self.stage = Stage::Connecting(began);
+            Ok(self.session.open(shared.clock.now().instant)?)
+        });
+        match opened {
+            Ok(()) => self.wake(),
+            Err(error) => self.fail(error, shared),
+        }
+    }
+
+    /// Does what can be done without waiting.
+    pub fn serve(&mut self, shared: &mut Shared) -> Served {
+        self.handle.served();
+        self.drive(shared).unwrap_or_else(|error| {
+            self.fail(error, shared);
+            Served::Waits
+        })
+    }
+
+    /// When [`Connection::timeout`] must be called at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.session.deadline()
+    }
+
+    pub fn timeout(&mut self, shared: &mut Shared) {
+        let now = shared.clock.now().instant;
+        match self.session.handle_timeout(now, true) {
+            Ok(()) => self.wake(),
+            Err(error) => self.fail(error.into(), shared),
+        }
+    }
+
+    /// Ends the connection in order, as far as that goes without waiting.
+    pub fn disconnect(&mut self, shared: &mut Shared) {
+        let was_ready = self.was_ready();
+        if self.stream.is_some()
+            && self
+                .session
+                .disconnect(Reason::SUCCESS, Properties::new())
+                .is_ok()
+        {
+            // What cannot be said now is not worth waiting for.
+            let _ = self.write(shared);
+        }
+        self.close(was_ready);
+    }
+
+    fn drive(&mut self, shared: &mut Shared) -> Result<Served, ConnectionError> {
+        if self.stream.is_none() {
+            return Ok(Served::Waits);
+        }
+        for _ in 0..ROUNDS {
+            let more_to_read = self.read(shared)?;
+            if let Role::Publisher(publisher) = &mut self.role
+                && self.stage == Stage::Ready
+            {
+                publisher.fill(&mut self.session, shared, self.written);
+            }
+            let wrote = self.write(shared)?;
+            if !more_to_read && !wrote {
+                return Ok(Served::Waits);
+            }
+        }
+        Ok(Served::HasMore)
+    }
+
+    /// Reads and handles what is there. True when there may be more.
+    fn read(&mut self, shared: &mut Shared) -> Result<bool, ConnectionError> {
+        for _ in 0..READS {
+            let own = self.tail.len() > PARK_LEN;
+            let mut buffer = std::mem::take(if own {
+                &mut self.tail
+            } else {
+                &mut shared.read_buffer
+            });
+            if buffer.capacity() - buffer.len() < READ_LEN {
+                buffer.reserve(READ_LEN);
+            }
+            if !own {
+                buffer.extend_from_slice(&self.tail);
+            }
+            let read = self.read_once(&mut buffer);
+            let outcome = match read {
+                Poll::Ready(Ok(0)) => Err(ConnectionError::Closed),
+                Poll::Ready(Ok(_)) => {
+                    let handled = self.handle(&mut buffer, shared);
+                    if !own || buffer.len() <= PARK_LEN {
+                        self.tail = BytesMut::from(&buffer[..]);
+                        buffer.clear();
+                    }
+                    handled.map(|()| true)
+                }
+                Poll::Ready(Err(error)) => Err(ConnectionError::Io(error)),
+                Poll::Pending => Ok(false),
+            };
+            if !own {
+                buffer.clear();
+                shared.read_buffer = buffer;
+            } else if !buffer.is_empty() {
+                self.tail = buffer;
+            }
+            if !outcome? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_once(&mut self, buffer: &mut BytesMut) -> Poll<std::io::Result<usize>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Pending;
+        };
+        // Cancel safe: a read that is not ready has taken nothing.
+        pin!(stream.read_buf(buffer)).poll(&mut Context::from_waker(&self.waker))
+    }
+
+    fn handle(&mut self, input: &mut BytesMut, shared: &mut Shared) -> Result<(), ConnectionError> {
+        let now = shared.clock.now();
+        while let Some(event) = self.session.next(now.instant, input)? {
+            self.event(event, now, shared)?;
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        event: Event,
+        now: Now,
+        shared: &mut Shared,
+    ) -> Result<(), ConnectionError> {
+        match (event, &mut self.role) {
+            (Event::Message(publish), Role::Subscriber(subscriber)) => {
+                subscriber.message(&publish.message, now, shared);
+            }
+            (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
+                publisher.acknowledged(&ack, now, shared);
+            }
+            (Event::Connected(_), _) => self.connected(now, shared)?,
+            (Event::Subscribed(ack), _) => self.subscribed(&ack, shared)?,
+            (Event::Disconnected(disconnect), _) => {
+                return Err(ConnectionError::Disconnected(disconnect.reason));
+            }
+            (Event::Auth(_), _) => return Err(ConnectionError::Authentication),
+            (Event::Undeliverable { error, .. }, _) => {
+                shared.recorder.counts.refused += 1;
+                shared.recorder.refusals.count(error.to_string());
+            }
+            (
+                Event::Unexpected { .. }
+                | Event::Message(_)
+                | Event::Acknowledged(_)
+                | Event::Unsubscribed(_),
+                _,
+            ) => shared.recorder.counts.unexpected += 1,
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, now: Now, shared: &mut Shared) -> Result<(), ConnectionError> {
+        if let Stage::Connecting(began) = self.stage {
+            let took = now.ns.saturating_sub(began);
+            shared.recorder.connect.saturating_record(took);
+        }
+        match &self.role {
+            Role::Publisher(_) => self.ready(shared),
+            Role::Subscriber(subscriber) => {
+                let filters = shared.plan.filters(subscriber.index())?;
+                let mut packets = 0;
+                for some in filters.chunks(FILTERS) {
+                    let subscriptions = some.iter().map(|filter| Subscription {
+                        filter: filter.clone(),
+                        qos: shared.plan.subscribers.qos,
+                        ..Subscription::default()
+                    });
+                    let subscriptions = subscriptions.collect();
+                    let properties = shared.plan.subscribe_properties.clone();
+                    self.session.subscribe(subscriptions, properties)?;
+                    packets += 1;
+                }
+                self.stage = Stage::Subscribing(packets);
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribed(&mut self, ack: &SubAck, shared: &mut Shared) -> Result<(), ConnectionError> {
+        if let Some(reason) = ack.reasons.iter().find(|reason| reason.is_error()) {
+            return Err(ConnectionError::SubscriptionRefused(*reason));
+        }
+        for reason in &ack.reasons {
+            shared.granted = shared.granted.min(reason.0);
+        }
+        if let Stage::Subscribing(packets) = self.stage {
+            if packets == 1 {
+                self.ready(shared);
+            } else {
+                self.stage = Stage::Subscribing(packets - 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, shared: &mut Shared) {
+        self.stage = Stage::Ready;
+        shared.recorder.counts.connected += 1;
+    }
+
+    /// Writes the output until it is empty or the stream would block. True when something left and
+    /// nothing is left.
+    fn write(&mut self, shared: &mut Shared) -> Result<bool, ConnectionError> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(false);
+        };
+        let cx = &mut Context::from_waker(&self.waker);
+        let mut wrote = false;
+        while !self.session.output().is_empty() {
+            let count = match Pin::new(&mut *stream).poll_write(cx, self.session.output()) {
+                Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
+                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Err(error)) => return Err(ConnectionError::Io(error)),
+                Poll::Pending => {
+                    wrote = false;
+                    break;
+                }
+            };
+            wrote = true;
+            self.session.wrote(count, shared.clock.now().instant);
+            self.written += count as u64;
+            self.flushing = true;
+        }
+        // A layer such as TLS may hold bytes back until it is flushed.
+        if self.flushing {
+            match Pin::new(stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.flushing = false;
+                    if let Role::Publisher(publisher) = &mut self.role {
+                        publisher.flushed(self.written, shared.clock.now(), shared);
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(ConnectionError::Io(error)),
+                Poll::Pending => {}
+            }
+        }
+        Ok(wrote)
+    }
+
+    fn fail(&mut self, error: ConnectionError, shared: &mut Shared) {
+        let was_ready = self.was_ready();
+        if matches!(self.stage, Stage::Over { .. }) {
+            return;
+        }
+        if was_ready {
+            shared.recorder.counts.broken += 1;
+        } else {
+            shared.recorder.counts.failed += 1;
+        }
+        shared.recorder.connection_errors.count(error.to_string());
+        shared.first_error.get_or_insert(error);
+        // The session may have a DISCONNECT with the reason to say.
+        let _ = self.write(shared);
+        self.close(was_ready);
+    }
+
+    fn close(&mut self, was_ready: bool) {
+        self.stage = Stage::Over { was_ready };
+        self.stream = None;
+        self.tail = BytesMut::new();
+        self.session.closed();
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong with a connection, and with a run as a whole.
+
+use std::io;
+
+use super::plan::PlanError;
+use super::stream::DialError;
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::SessionError;
+use crate::mqtt::text::TextError;
+
+/// Why a connection failed or broke.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error(transparent)]
+    Dial(DialError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+    #[error("the broker closed the connection")]
+    Closed,
+    #[error("the broker ended the connection: {0}")]
+    Disconnected(Reason),
+    #[error("the broker refused the subscription: {0}")]
+    SubscriptionRefused(Reason),
+    #[error("the broker asks for an authentication exchange")]
+    Authentication,
+    #[error("the topic or a name is {0}")]
+    Text(#[from] TextError),
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    #[error("cannot run: {0}")]
+    Plan(#[from] PlanError),
+    #[error("cannot start a worker thread: {0}")]
+    Worker(io::Error),
+    #[error("a worker thread died")]
+    WorkerDied,
+    /// Not one of the connections came about.
+    #[error("none of {clients} connections succeeded: {first}")]
+    NoConnection {
+        clients: usize,
+        first: ConnectionError,
+    },
+}
+
+impl BenchError {
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Plan(error) => match error {
+                PlanError::NoClients => Some("ask for publishers, subscribers or both"),
+                PlanError::NoEnd => Some("give a number of messages, a duration or both"),
+                PlanError::NobodyPublishes => Some("give a duration, or add a publisher"),
+                PlanError::Topic(_) => {
+                    Some("a topic name has no wildcards; {i} stands for the client's number")
+                }
+                PlanError::TooManyPublishers(_)
+                | PlanError::PayloadTooLarge(_)
+                | PlanError::Zero(_) => None,
+            },
+            Self::Worker(_) => Some("use fewer workers"),
+            Self::WorkerDied => Some("this is a bug; please report it"),
+            Self::NoConnection { first, .. } => match first {
+                ConnectionError::Dial(_) => Some("check host and port, and that a broker listens"),
+                ConnectionError::Session(SessionError::Refused(_)) => {
+                    Some("check user name, password and client identifier")
+                }
+                ConnectionError::SubscriptionRefused(_) => {
+                    Some("check that this user may subscribe to the topic")
+                }
+                ConnectionError::Session(_)
+                | ConnectionError::Io(_)
+                | ConnectionError::Closed
+                | ConnectionError::Disconnected(_)
+                | ConnectionError::Authentication
+                | ConnectionError::Text(_) => None,
+            },
+        }
+    }
+}

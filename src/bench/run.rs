@@ -1,0 +1,387 @@
+//! One run from the plan to the report: starts the workers, tells them what comes next, and adds up
+//! what they found.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::account::{Got, Sent, settle};
+use super::clock::Clock;
+use super::error::{BenchError, ConnectionError};
+use super::plan::BenchPlan;
+use super::recorder::{Counts, Recorder};
+use super::report::{Phase, Progress, Rates, Report, Setup, Times};
+use super::worker::{Command, Finished, Gauge, News, Worker};
+use crate::mqtt::QoS;
+use crate::mqtt::session::Settings;
+
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Executes a plan. When `stop` completes, publishing ends and what is on its way is still awaited;
+/// dropping the future ends everything at once. `on_progress` is called about once a second.
+pub async fn run(
+    mut plan: BenchPlan,
+    stop: impl Future<Output = ()>,
+    mut on_progress: impl FnMut(&Progress),
+) -> Result<Report, BenchError> {
+    plan.check()?;
+    plan.workers = plan.workers.min(plan.clients());
+    let mut run = Run::start(Arc::new(plan))?;
+    let mut stop = std::pin::pin!(stop);
+    let mut tick = tokio::time::interval(PROGRESS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while run.stage != Stage::Finished {
+        let quiet = tokio::time::Instant::from_std(run.quiet_until());
+        tokio::select! {
+            news = run.news.recv() => run.hear(news.ok_or(BenchError::WorkerDied)?)?,
+            () = &mut stop, if !run.interrupted => run.interrupt(),
+            () = tokio::time::sleep_until(quiet), if run.stage == Stage::Drain => {
+                run.enter(Stage::Stop);
+            }
+            _ = tick.tick() => on_progress(&run.progress()),
+        }
+        run.advance();
+    }
+    run.report()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    ConnectSubscribers,
+    ConnectPublishers,
+    Publish,
+    Drain,
+    Stop,
+    Finished,
+}
+
+struct Run {
+    plan: Arc<BenchPlan>,
+    stage: Stage,
+    interrupted: bool,
+    commands: watch::Sender<Command>,
+    news: mpsc::UnboundedReceiver<News>,
+    threads: Vec<JoinHandle<()>>,
+    /// Workers that have answered the last command.
+    answers: usize,
+    gauges: Vec<Gauge>,
+    recorders: Vec<Option<Box<Recorder>>>,
+    finished: Vec<Finished>,
+    /// Threads that have ended.
+    gone: usize,
+    began: Instant,
+    /// When publishing began and ended, and when draining ended.
+    publish_began: Option<Instant>,
+    publish_ended: Option<Instant>,
+    drained: Option<Instant>,
+    /// When the counts last changed in the drain.
+    last_change: Instant,
+    shown: (Instant, Counts),
+}
+
+impl Run {
+    fn start(plan: Arc<BenchPlan>) -> Result<Self, BenchError> {
+        let settings = Arc::new(Settings {
+            max_in_flight: plan.publishers.in_flight,
+            ..plan.session.clone()
+        });
+        let run = fastrand::u16(..);
+        let (commands, told) = watch::channel(Command::ConnectSubscribers);
+        let (tell, news) = mpsc::unbounded_channel();
+        let mut threads = Vec::new();
+        for number in 0..plan.workers {
+            let worker = Worker::new(number, &plan, &settings, run, tell.clone());
+            let worker = worker.map_err(|error| BenchError::NoConnection {
+                clients: plan.clients(),
+                first: ConnectionError::Text(error),
+            })?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(BenchError::Worker)?;
+            let told = told.clone();
+            let farewell = Farewell(tell.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("bench-{number}"))
+                .spawn(move || {
+                    let _farewell = farewell;
+                    // Tokio's budget would end a pass in the middle of a batch; the worker is fair
+                    // to its connections by itself.
+                    runtime.block_on(tokio::task::unconstrained(worker.run(told)));
+                })
+                .map_err(BenchError::Worker)?;
+            threads.push(thread);
+        }
+        let now = Instant::now();
+        Ok(Self {
+            stage: Stage::ConnectSubscribers,
+            interrupted: false,
+            commands,
+            news,
+            threads,
+            answers: 0,
+            gauges: vec![Gauge::default(); plan.workers],
+            recorders: vec![None; plan.workers],
+            finished: Vec::new(),
+            gone: 0,
+            began: now,
+            publish_began: None,
+            publish_ended: None,
+            drained: None,
+            last_change: now,
+            shown: (now, Counts::default()),
+            plan,
+        })
+    }
+
+    fn hear(&mut self, news: News) -> Result<(), BenchError> {
+        match news {
+            News::Connected { worker, gauge } => {
+                self.gauges[worker] = gauge;
+                self.answers += 1;
+            }
+            News::Published => self.answers += 1,
+            News::Snapshot {
+                worker,
+                gauge,
+                recorder,
+            } => {
+                if gauge.counts != self.gauges[worker].counts {
+                    self.last_change = Instant::now();
+                }
+                if recorder.is_some() {
+                    self.recorders[worker] = recorder;
+                }
+                self.gauges[worker] = gauge;
+            }
+            News::Finished(finished) => self.finished.push(*finished),
+            News::Gone => {
+                // Every worker says farewell after its result.
+                self.gone += 1;
+                if self.gone > self.finished.len() {
+                    return Err(BenchError::WorkerDied);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+        match self.stage {
+            Stage::ConnectSubscribers | Stage::ConnectPublishers => self.enter(Stage::Stop),
+            Stage::Publish => self.enter(Stage::Drain),
+            Stage::Drain | Stage::Stop | Stage::Finished => {}
+        }
+    }
+
+    /// Goes on to the next stage when this one's work is done.
+    fn advance(&mut self) {
+        // Only where no answer to an earlier command can come late.
+        let all = self.answers >= self.plan.workers;
+        match self.stage {
+            Stage::ConnectSubscribers if all => self.enter(Stage::ConnectPublishers),
+            Stage::ConnectPublishers if all => {
+                if self.open() == 0 {
+                    self.enter(Stage::Stop);
+                } else {
+                    self.enter(Stage::Publish);
+                }
+            }
+            Stage::Publish if all => self.enter(Stage::Drain),
+            Stage::Drain if self.is_drained() => self.enter(Stage::Stop),
+            Stage::Stop if self.finished.len() == self.plan.workers => {
+                self.stage = Stage::Finished;
+            }
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.stage = stage;
+        self.answers = 0;
+        let command = match stage {
+            Stage::ConnectSubscribers => Command::ConnectSubscribers,
+            Stage::ConnectPublishers => Command::ConnectPublishers,
+            Stage::Publish => {
+                self.publish_began = Some(now);
+                Command::Publish {
+                    until: self.plan.stop.duration.map(|duration| now + duration),
+                }
+            }
+            Stage::Drain => {
+                self.publish_ended = Some(now);
+                self.last_change = now;
+                Command::Drain
+            }
+            Stage::Stop | Stage::Finished => {
+                self.drained = Some(now);
+                Command::Stop
+            }
+        };
+        // Nobody listens when all workers have died, which is heard of.
+        let _ = self.commands.send(command);
+    }
+
+    fn open(&self) -> usize {
+        self.gauges.iter().map(|gauge| gauge.open).sum()
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for gauge in &self.gauges {
+            counts.add(&gauge.counts);
+        }
+        counts
+    }
+
+    /// Nothing is due any more, or nobody is left who could get it.
+    fn is_drained(&self) -> bool {
+        if !self.gauges.iter().all(|gauge| gauge.draining) {
+            return false;
+        }
+        let outstanding: usize = self.gauges.iter().map(|gauge| gauge.outstanding).sum();
+        if outstanding > 0 {
+            return false;
+        }
+        let counts = self.counts();
+        let due: u64 = self.gauges.iter().map(|gauge| gauge.due).sum();
+        let subscribed: usize = self.gauges.iter().map(|gauge| gauge.subscribed).sum();
+        subscribed == 0 || counts.received - counts.duplicated >= due
+    }
+
+    fn quiet_until(&self) -> Instant {
+        self.last_change + self.plan.drain
+    }
+
+    fn progress(&mut self) -> Progress {
+        let now = Instant::now();
+        let counts = self.counts();
+        let (then, before) = std::mem::replace(&mut self.shown, (now, counts));
+        let seconds = now.duration_since(then).as_secs_f64().max(1e-3);
+        let rate = |count: u64, before: u64| count.saturating_sub(before) as f64 / seconds;
+        let phase = match self.stage {
+            Stage::ConnectSubscribers | Stage::ConnectPublishers => Phase::Connecting,
+            Stage::Publish => Phase::Publishing,
+            Stage::Drain => Phase::Draining,
+            Stage::Stop | Stage::Finished => Phase::Disconnecting,
+        };
+        let left = match self.stage {
+            Stage::Publish => self
+                .publish_began
+                .zip(self.plan.stop.duration)
+                .map(|(began, duration)| (began + duration).saturating_duration_since(now)),
+            Stage::Drain => Some(self.quiet_until().saturating_duration_since(now)),
+            _ => None,
+        };
+        Progress {
+            phase,
+            elapsed: now.duration_since(self.began),
+            left,
+            open: self.open(),
+            clients: self.plan.clients(),
+            counts,
+            sent_per_s: rate(counts.sent, before.sent),
+            received_per_s: rate(counts.received, before.received),
+            p99: self.p99(),
+        }
+    }
+
+    fn p99(&self) -> Option<Duration> {
+        let mut merged: Option<Recorder> = None;
+        for recorder in self.recorders.iter().flatten() {
+            match &mut merged {
+                Some(merged) => merged.merge(recorder),
+                none => *none = Some((**recorder).clone()),
+            }
+        }
+        let merged = merged?;
+        let histogram = if self.plan.publishers.qos == QoS::AtMostOnce {
+            merged.delivery
+        } else {
+            merged.ack
+        };
+        (!histogram.is_empty()).then(|| Duration::from_nanos(histogram.value_at_quantile(0.99)))
+    }
+
+    fn report(self) -> Result<Report, BenchError> {
+        let plan = &self.plan;
+        for thread in self.threads {
+            // They have said farewell; a panic was heard of already.
+            let _ = thread.join();
+        }
+        let mut recorder = Recorder::default();
+        let mut sent = vec![Sent::default(); plan.publishers.count];
+        let mut got = vec![Got::default(); plan.subscribers.count];
+        let mut cpu = Some(Duration::ZERO);
+        let mut granted = u8::MAX;
+        let mut first_error = None;
+        for finished in self.finished {
+            recorder.merge(&finished.recorder);
+            for (index, one) in finished.sent {
+                sent[index] = one;
+            }
+            for (index, one) in finished.got {
+                got[index] = one;
+            }
+            cpu = cpu.zip(finished.cpu).map(|(sum, one)| sum + one);
+            granted = granted.min(finished.granted);
+            first_error = first_error.or(finished.first_error);
+        }
+        if recorder.counts.connected == 0
+            && let Some(first) = first_error
+        {
+            return Err(BenchError::NoConnection {
+                clients: plan.clients(),
+                first,
+            });
+        }
+        let promised = plan.publishers.qos != QoS::AtMostOnce;
+        let counts = &recorder.counts;
+        let unacknowledged = if promised {
+            counts
+                .sent
+                .saturating_sub(counts.acknowledged + counts.refused)
+        } else {
+            0
+        };
+        let account = (!sent.is_empty() && !got.is_empty()).then(|| {
+            let stamped = plan.publishers.stamped();
+            settle(plan.shape(), &sent, &got, promised, stamped)
+        });
+        let clock = Clock::shared();
+        let start_ns = self.publish_began.map_or(0, |began| clock.at(began).ns);
+        let since = |end: Option<Instant>, start: Option<Instant>| {
+            end.zip(start)
+                .map_or(Duration::ZERO, |(end, start)| end.duration_since(start))
+        };
+        Ok(Report {
+            setup: Setup::new(plan),
+            times: Times {
+                connect: since(self.publish_began.or(self.drained), Some(self.began)),
+                publish: since(self.publish_ended, self.publish_began),
+                drain: since(self.drained, self.publish_ended),
+            },
+            interrupted: self.interrupted,
+            unacknowledged,
+            account,
+            rates: Rates::new(&recorder, start_ns),
+            cpu,
+            granted: QoS::from_u8(granted),
+            recorder,
+        })
+    }
+}
+
+/// Says that a thread has ended, however it did.
+struct Farewell(mpsc::UnboundedSender<News>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let _ = self.0.send(News::Gone);
+    }
+}

@@ -1,0 +1,29 @@
+//! The byte stream under a connection: the one place that says what it is.
+//!
+//! Everything else in `bench` is written against `AsyncRead` and `AsyncWrite`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::net::{self, Endpoint};
+
+pub use crate::net::{DialError, Stream};
+
+pub type Dialing = Pin<Box<dyn Future<Output = Result<Stream, DialError>> + Send>>;
+
+/// Opens the stream of client number n; what is behind it (TLS, a proxy, a source address) is not
+/// bench's business.
+pub type Dial = Arc<dyn Fn(usize) -> Dialing + Send + Sync>;
+
+/// The same endpoint for every client.
+pub fn to(endpoint: Endpoint) -> Dial {
+    Arc::new(move |_client| {
+        let endpoint = endpoint.clone();
+        Box::pin(async move { net::dial(&endpoint).await.map(|dialed| dialed.stream) })
+    })
+}
+
+/// Plain TCP to one address.
+pub fn tcp(address: std::net::SocketAddr) -> Dial {
+    to(Endpoint::tcp(address.ip().to_string(), address.port()))
+}
