@@ -4,8 +4,8 @@
 //! rmqtt's own limit does not hold memory down: each session has an unbounded channel in front of its bounded queue, and
 //! a session that is busy writing to a slow socket takes nothing out of that channel.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,8 +34,9 @@ pub struct Backlog {
     taken: AtomicU64,
     /// The value of `taken` at which it was found to take nothing.
     stuck_at: AtomicU64,
-    /// Between the connection that was and the one that takes its session over.
-    moving: AtomicBool,
+    /// How many connections are taking its session over.
+    departed: AtomicUsize,
+    handovers: RwLock<()>,
     waiting: AtomicUsize,
     relieved: Notify,
     max_bytes: usize,
@@ -47,7 +48,8 @@ impl Backlog {
             bytes: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
             stuck_at: AtomicU64::new(NEVER),
-            moving: AtomicBool::new(false),
+            departed: AtomicUsize::new(0),
+            handovers: RwLock::new(()),
             waiting: AtomicUsize::new(0),
             relieved: Notify::new(),
             max_bytes,
@@ -88,21 +90,35 @@ impl Backlog {
         }
     }
 
-    /// The session is leaving one connection for another.
-    pub fn departs(&self) {
-        self.moving.store(true, SeqCst);
+    /// The session leaves one connection for another, until the answer is dropped.
+    pub fn depart(self: &Arc<Backlog>) -> Departed {
+        let _nobody_hands_over = self
+            .handovers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.departed.fetch_add(1, SeqCst);
+        Departed(self.clone())
     }
 
-    /// The session has a connection again. It deserves a new chance to show that it reads.
-    pub fn arrives(&self) {
+    /// Gives a new connection the chance to show that it reads.
+    pub fn forgive(&self) {
         self.stuck_at.store(NEVER, SeqCst);
-        self.moving.store(false, SeqCst);
-        self.relieved.notify_waiters();
     }
 
-    /// Waits until the session has arrived, the deadline at most.
-    pub async fn arrival(&self, deadline: Instant) {
-        self.until(deadline, || !self.moving.load(SeqCst)).await;
+    /// While this is held the session does not depart; `None` when it has. What comes to the old connection after its
+    /// order to leave is lost.
+    pub fn handover(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let handover = self
+            .handovers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        (self.departed.load(SeqCst) == 0).then_some(handover)
+    }
+
+    /// Waits until the session has arrived; `false` at the deadline.
+    pub async fn arrival(&self, deadline: Instant) -> bool {
+        self.until(deadline, || self.departed.load(SeqCst) == 0)
+            .await
     }
 
     async fn until(&self, deadline: Instant, done: impl Fn() -> bool) -> bool {
@@ -125,6 +141,16 @@ impl Backlog {
     #[cfg(test)]
     fn bytes(&self) -> usize {
         self.bytes.load(SeqCst)
+    }
+}
+
+/// A session without a connection that is about to have one.
+pub struct Departed(Arc<Backlog>);
+
+impl Drop for Departed {
+    fn drop(&mut self) {
+        self.0.departed.fetch_sub(1, SeqCst);
+        self.0.relieved.notify_waiters();
     }
 }
 
@@ -242,7 +268,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_moves_is_waited_for() {
         let backlog = Backlog::new(usize::MAX);
-        backlog.departs();
+        let (first, second) = (backlog.depart(), backlog.depart());
         let waiting = {
             let backlog = backlog.clone();
             tokio::spawn(async move {
@@ -252,8 +278,10 @@ mod tests {
             })
         };
         tokio::task::yield_now().await;
+        drop(first);
+        tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        backlog.arrives();
+        drop(second);
         waiting.await.unwrap();
     }
 }

@@ -8,7 +8,8 @@
 //! - `server`: a thread and a runtime of its own, so that stopping it ends every connection
 //! - `limits`: what a client may ask for, and rmqtt's own limits moved out of the way
 //! - `backlog`, `routing`: how much may wait for a subscriber, and what happens to its publishers
-//! - `retained`, `sharing`, `will`: retained messages, shared subscriptions, wills asked for on DISCONNECT
+//! - `retained`, `sharing`: retained messages and shared subscriptions, which rmqtt leaves to plugins
+//! - `unacknowledged`, `will`: a message and a will that rmqtt forgets when a connection ends
 //!
 //! # Limits
 //!
@@ -31,6 +32,11 @@
 //! does for a subscriber that is away, up to `max_queue_bytes`; beyond that new messages for it are dropped, whatever
 //! their QoS, as mosquitto does when its queue is full. Two clients that flood each other do not slow each other
 //! (neither would get to read), and nobody slows himself.
+//!
+//! # What it does not do
+//!
+//! TLS, WebSocket, logins, `$SYS`, anything on disk. rmqtt does not tell an MQTT 5 client why it ends its connection, and
+//! after DISCONNECT it waits for the client to close the connection.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -50,8 +56,11 @@ mod server;
 mod server;
 #[cfg(feature = "broker")]
 mod sharing;
-#[cfg(all(test, feature = "broker"))]
+#[cfg(feature = "broker")]
+#[cfg(test)]
 mod tests;
+#[cfg(feature = "broker")]
+mod unacknowledged;
 #[cfg(feature = "broker")]
 mod will;
 
@@ -159,7 +168,8 @@ impl BrokerError {
     }
 }
 
-#[cfg(all(test, not(feature = "broker")))]
+#[cfg(not(feature = "broker"))]
+#[cfg(test)]
 mod without_the_feature {
     use super::*;
 

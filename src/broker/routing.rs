@@ -1,14 +1,16 @@
 //! From a published message to its subscribers' sessions, with the room for it taken from each one's [`Backlog`].
 //!
 //! Wraps what rmqtt does here, and mends what it loses on the way: subscription identifiers and topic aliases of
-//! messages that come from 3.1.1 clients, the order of messages resent to a session that is taken up again, and what is
-//! published while a session passes from one connection to the next.
+//! messages that come from 3.1.1 clients, and much of what a session holds or gets while it passes from one connection
+//! to the next.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rmqtt::context::ServerContext;
+use rmqtt::inflight::MomentStatus;
 use rmqtt::session::{OfflineInfo, Session};
 use rmqtt::shared::{DefaultShared, Entry, RetainLoadCallback, Shared};
 use rmqtt::types::{
@@ -19,7 +21,7 @@ use rmqtt::types::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::backlog::{Backlog, PATIENCE};
+use super::backlog::{Backlog, Departed, PATIENCE};
 use super::retained::detach;
 
 /// How long a client waits while another with its name connects or leaves. rmqtt allows a leave to take five seconds.
@@ -27,7 +29,9 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 const TURN_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-type Undelivered = Vec<(To, From, Publish, Reason)>;
+/// rmqtt does not name the types.
+type Failure = (To, From, Publish, Reason);
+type Undelivered = Vec<Failure>;
 
 #[derive(Clone)]
 pub struct Routing {
@@ -104,47 +108,70 @@ impl Routing {
         &self,
         from: &From,
         client_id: ClientId,
-        mut publish: Publish,
+        publish: Publish,
         deadline: &mut Deadline,
-    ) -> Result<(), (To, From, Publish, Reason)> {
-        let backlog = self.backlog(&client_id);
-        if let Some(backlog) = &backlog {
-            self.pace(Some(&from.client_id), &client_id, backlog, deadline)
-                .await;
+    ) -> Result<(), Box<Failure>> {
+        let Some(backlog) = self.backlog(&client_id) else {
+            return Err(self.failure(from, client_id, publish, "the client has disconnected"));
+        };
+        self.pace(Some(&from.client_id), &client_id, &backlog, deadline)
+            .await;
+        loop {
+            if let Some(_handover) = backlog.handover() {
+                return self.hand_over(from, client_id, &backlog, publish);
+            }
+            if !backlog.arrival(deadline.get()).await {
+                // Its old connection does not give way. Whether this arrives is a matter of luck.
+                return self.hand_over(from, client_id, &backlog, publish);
+            }
         }
-        let mut session = self.sessions.tx(&client_id);
-        if session.is_none()
-            && let Some(backlog) = &backlog
-        {
-            backlog.arrival(deadline.get()).await;
-            session = self.sessions.tx(&client_id);
-        }
-        let Some((tx, to)) = session else {
-            let to = To::from(self.context.node.id(), client_id);
-            return Err((
+    }
+
+    fn hand_over(
+        &self,
+        from: &From,
+        client_id: ClientId,
+        backlog: &Arc<Backlog>,
+        mut publish: Publish,
+    ) -> Result<(), Box<Failure>> {
+        let Some((tx, to)) = self.sessions.tx(&client_id) else {
+            return Err(self.failure(from, client_id, publish, "the client has disconnected"));
+        };
+        if !Routing::hold(backlog, &mut publish) {
+            return Err(Box::new((
                 to,
                 from.clone(),
                 publish,
-                Reason::from_static("the client has disconnected"),
-            ));
-        };
-        if let Some(backlog) = &backlog
-            && !Routing::hold(backlog, &mut publish)
+                Reason::MessageQueueFull,
+            )));
+        }
+        match tx
+            .unbounded_send(Message::Forward(from.clone(), publish))
+            .map_err(|error| error.into_inner())
         {
-            return Err((to, from.clone(), publish, Reason::MessageQueueFull));
+            Err(Message::Forward(from, publish)) => Err(Box::new((
+                to,
+                from,
+                publish,
+                Reason::from_static("the session has ended"),
+            ))),
+            _ => Ok(()),
         }
-        match tx.unbounded_send(Message::Forward(from.clone(), publish)) {
-            Ok(()) => Ok(()),
-            Err(error) => match error.into_inner() {
-                Message::Forward(from, publish) => Err((
-                    to,
-                    from,
-                    publish,
-                    Reason::from_static("the session has ended"),
-                )),
-                _ => Ok(()),
-            },
-        }
+    }
+
+    fn failure(
+        &self,
+        from: &From,
+        client_id: ClientId,
+        publish: Publish,
+        reason: &'static str,
+    ) -> Box<Failure> {
+        Box::new((
+            To::from(self.context.node.id(), client_id),
+            from.clone(),
+            publish,
+            Reason::from_static(reason),
+        ))
     }
 }
 
@@ -161,10 +188,7 @@ impl Deadline {
 #[async_trait]
 impl Shared for Routing {
     fn entry(&self, id: Id) -> Box<dyn Entry> {
-        Box::new(RoutingEntry {
-            entry: self.sessions.entry(id),
-            routing: self.clone(),
-        })
+        RoutingEntry::wrap(self.sessions.entry(id), self.clone())
     }
 
     async fn forwards(
@@ -200,7 +224,7 @@ impl Shared for Routing {
             }
             match self.deliver(&from, client_id, copy, &mut deadline).await {
                 Ok(()) => delivered += 1,
-                Err(failure) => undelivered.push(failure),
+                Err(failure) => undelivered.push(*failure),
             }
         }
         if undelivered.is_empty() {
@@ -277,6 +301,62 @@ impl Shared for Routing {
 struct RoutingEntry {
     entry: Box<dyn Entry>,
     routing: Routing,
+    /// Set while the session is between two connections.
+    departed: Option<Departed>,
+    /// What the session had, for the connection that takes it up.
+    estate: Option<OfflineInfo>,
+}
+
+impl RoutingEntry {
+    fn wrap(entry: Box<dyn Entry>, routing: Routing) -> Box<dyn Entry> {
+        Box::new(RoutingEntry {
+            entry,
+            routing,
+            departed: None,
+            estate: None,
+        })
+    }
+
+    /// Gives the new session what the old one had, before anything else can reach it.
+    ///
+    /// rmqtt would send it a message with all of this, behind what has been published by then, would resend from the
+    /// last to the first, and would lose everything if the new connection ended before that message is read.
+    async fn inherit(&self, session: &Session, tx: &Tx, estate: OfflineInfo) -> rmqtt::Result<()> {
+        let router = self.routing.context.extends.router().await;
+        for (filter, options) in &estate.subscriptions {
+            router
+                .add(filter, session.id.clone(), options.clone())
+                .await?;
+        }
+        session.subscriptions_extend(estate.subscriptions).await?;
+
+        let mut unacknowledged = session.out_inflight().write().await;
+        if let Some(last) = estate
+            .inflight_messages
+            .iter()
+            .filter_map(|message| message.publish.packet_id)
+            .max()
+        {
+            unacknowledged.advance_next_id(last.get());
+        }
+        let queue = session.deliver_queue();
+        for message in estate.inflight_messages {
+            if message.status == MomentStatus::UnComplete {
+                // The subscriber has the message, and PUBREL is owed.
+                unacknowledged.push_back(message.clone());
+                let _ = tx.unbounded_send(Message::SendRerelease(message));
+            } else {
+                let mut publish = message.publish;
+                publish.dup = true;
+                // The queue has no room for less than all: it is bounded by bytes, which these take already.
+                let _ = queue.push((message.from, publish));
+            }
+        }
+        for message in estate.offline_messages {
+            let _ = queue.push(message);
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -287,12 +367,7 @@ impl Entry for RoutingEntry {
         let deadline = Instant::now() + TURN_TIMEOUT;
         loop {
             match self.entry.try_lock().await {
-                Ok(entry) => {
-                    return Ok(Box::new(RoutingEntry {
-                        entry,
-                        routing: self.routing.clone(),
-                    }));
-                }
+                Ok(entry) => return Ok(RoutingEntry::wrap(entry, self.routing.clone())),
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(_) => sleep(TURN_POLL_INTERVAL).await,
             }
@@ -302,17 +377,19 @@ impl Entry for RoutingEntry {
     async fn set(&mut self, session: Session, tx: Tx) -> rmqtt::Result<()> {
         // The key must not keep the connection's read buffer.
         let client_id = ClientId::from(&*self.entry.id().client_id);
-        let max_bytes = self.routing.max_queue_bytes;
         let backlog = self
             .routing
-            .backlogs
-            .entry(client_id)
-            .or_insert_with(|| Backlog::new(max_bytes))
-            .value()
-            .clone();
-        let result = self.entry.set(session, tx).await;
-        backlog.arrives();
-        result
+            .backlog(&client_id)
+            .unwrap_or_else(|| Backlog::new(self.routing.max_queue_bytes));
+        backlog.forgive();
+        if let Some(estate) = self.estate.take() {
+            self.inherit(&session, &tx, estate).await?;
+        }
+        self.entry.set(session, tx).await?;
+        // Not before, as the end of an earlier session of this client may be about to remove it.
+        self.routing.backlogs.entry(client_id).or_insert(backlog);
+        self.departed = None;
+        Ok(())
     }
 
     async fn remove(&mut self) -> rmqtt::Result<Option<(Session, Tx)>> {
@@ -339,12 +416,8 @@ impl Entry for RoutingEntry {
         clear_subscriptions: bool,
         is_admin: IsAdmin,
     ) -> rmqtt::Result<OfflineSession> {
-        let backlog = self
-            .routing
-            .backlog(&self.entry.id().client_id)
-            .filter(|_| !clean_start);
-        if let Some(backlog) = &backlog {
-            backlog.departs();
+        if !clean_start && let Some(backlog) = self.routing.backlog(&self.entry.id().client_id) {
+            self.departed = Some(backlog.depart());
         }
         // A session that ends by itself at this moment does not answer. The second time it is seen to have ended.
         let mut kicked = self
@@ -358,11 +431,19 @@ impl Entry for RoutingEntry {
                 .await;
         }
         match kicked? {
-            OfflineSession::Exist(Some(offline)) => Ok(OfflineSession::Exist(Some(OfflineInfo {
-                // rmqtt sends them again from the last to the first.
-                inflight_messages: offline.inflight_messages.into_iter().rev().collect(),
-                ..offline
-            }))),
+            OfflineSession::Exist(Some(mut estate)) => {
+                let OfflineInfo { id, created_at, .. } = &estate;
+                // With nothing to hand over, rmqtt still sees that there was a session.
+                let empty = OfflineInfo {
+                    id: id.clone(),
+                    created_at: *created_at,
+                    subscriptions: Vec::new(),
+                    offline_messages: VecDeque::new(),
+                    inflight_messages: Vec::new(),
+                };
+                self.estate = Some(std::mem::replace(&mut estate, empty));
+                Ok(OfflineSession::Exist(Some(estate)))
+            }
             other => Ok(other),
         }
     }

@@ -22,6 +22,7 @@ use super::limits::{self, Windows};
 use super::retained::Retained;
 use super::routing::Routing;
 use super::sharing::RoundRobin;
+use super::unacknowledged::NoteBeforeWriting;
 use super::will::WillOnDisconnect;
 use super::{BrokerError, BrokerPlan};
 
@@ -130,6 +131,9 @@ async fn open(plan: &BrokerPlan) -> Result<(ServerContext, MqttServer, SocketAdd
     let hooks = extends.hook_mgr().register();
     hooks
         .add(Type::ClientDisconnected, Box::new(WillOnDisconnect))
+        .await;
+    hooks
+        .add(Type::MessageDelivered, Box::new(NoteBeforeWriting))
         .await;
     hooks.start().await;
 

@@ -494,6 +494,49 @@ fn unacknowledged_messages_come_again_in_their_order() {
     }
 }
 
+/// Reads a hundred messages in one connection, leaves it behind, reads on in the next.
+fn nothing_is_lost_between_connections(leave: impl Fn(Wire)) {
+    const COUNT: usize = 20_000;
+    let broker = broker();
+    let (mut subscriber, _) = Wire::connect(&broker, "subscriber", false);
+    subscriber.subscribe("t", 1);
+    let (mut publisher, _) = Wire::connect(&broker, "publisher", true);
+    let publishing = std::thread::spawn(move || publisher.publish_numbers("t", 1, COUNT));
+    let mut missing: std::collections::BTreeSet<usize> = (0..COUNT).collect();
+    let start = Instant::now();
+    while !missing.is_empty() {
+        for _ in 0..missing.len().min(100) {
+            let next = subscriber.0.peek(&mut [0]);
+            assert!(
+                next.is_ok(),
+                "{} are missing, from {:?}",
+                missing.len(),
+                missing.first()
+            );
+            let (_, body) = subscriber.packet();
+            subscriber.send(0x40, &body[3..5]);
+            missing.remove(&std::str::from_utf8(&body[5..]).unwrap().parse().unwrap());
+        }
+        leave(subscriber);
+        subscriber = Wire::connect(&broker, "subscriber", false).0;
+        // Each connection comes a little further, or nothing is left to come.
+        subscriber.0.set_read_timeout(Some(DEADLINE / 6)).unwrap();
+        assert!(start.elapsed() < DEADLINE, "{} are missing", missing.len());
+    }
+    publishing.join().unwrap();
+}
+
+#[test]
+fn nothing_is_lost_when_a_connection_breaks() {
+    nothing_is_lost_between_connections(drop);
+}
+
+#[test]
+fn nothing_is_lost_when_a_session_is_taken_over() {
+    let left = std::sync::Mutex::new(Vec::new());
+    nothing_is_lost_between_connections(|wire| left.lock().unwrap().push(wire));
+}
+
 #[test]
 fn a_second_client_with_the_same_id_takes_over() {
     let broker = broker();
