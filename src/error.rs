@@ -4,7 +4,7 @@ use std::io;
 
 use crate::broker::BrokerError;
 use crate::mqtt::codec::DecodeError;
-use crate::mqtt::packet::Disconnect;
+use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
@@ -20,8 +20,11 @@ pub enum Error {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Dial(#[from] DialError),
+    #[error("the broker refused the connection: {}", refusal_text(.0))]
+    Refused(ConnAck),
+    /// Never [`SessionError::Refused`], which has a form of its own above.
     #[error(transparent)]
-    Session(#[from] SessionError),
+    Session(SessionError),
     #[error("the broker ended the connection: {}", reason_text(.0))]
     Ended(Disconnect),
     #[error("the broker asks for authentication method '{0}', which mozzie does not know")]
@@ -62,6 +65,20 @@ pub fn with_details(name: String, properties: &crate::mqtt::properties::Properti
         text.push_str(&format!(" (use {server})"));
     }
     text
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Refused(connack) => Self::Refused(connack),
+            other => Self::Session(other),
+        }
+    }
+}
+
+fn refusal_text(connack: &ConnAck) -> String {
+    let name = format!("{} ({})", connack.reason.connect_name(), connack.reason.0);
+    with_details(name, &connack.properties)
 }
 
 fn reason_text(disconnect: &Disconnect) -> String {
@@ -111,6 +128,7 @@ impl Error {
         match self {
             Self::Usage { .. } | Self::Tls(_) => 2,
             Self::Dial(_) => 3,
+            Self::Refused(_) => 4,
             Self::Session(error) => match error {
                 SessionError::Refused(_) => 4,
                 SessionError::Decode(DecodeError::OldBroker(_)) => 4,
@@ -137,6 +155,7 @@ impl Error {
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Tls(error) => error.hint(),
             Self::Dial(error) => error.hint(),
+            Self::Refused(connack) => reason_hint(connack.reason),
             Self::Session(error) => session_hint(error),
             Self::Ended(disconnect) => reason_hint(disconnect.reason),
             Self::Authentication(_) => Some(

@@ -8,7 +8,7 @@ use clap::Args;
 use super::property::PropertyArgs;
 use super::tls::TlsArgs;
 use super::url::BrokerUrl;
-use super::values::{Header, SessionExpiry, Span, keep_alive};
+use super::values::{self, Header, SessionExpiry, Span, keep_alive};
 use super::will::WillArgs;
 use crate::mqtt::Version;
 
@@ -73,10 +73,16 @@ pub struct BrokerAddressArgs {
     )]
     pub bind: Option<IpAddr>,
     /// Keep trying to make the first connection for this long
-    #[arg(long, value_name = "TIME")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "MOZZIE_WAIT_FOR_BROKER",
+        hide_env = true
+    )]
     pub wait_for_broker: Option<Span>,
     /// Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::positive,
+          env = "MOZZIE_CONNECT_TIMEOUT", hide_env = true)]
     pub connect_timeout: Span,
 }
 
@@ -101,6 +107,7 @@ pub struct LoginArgs {
     )]
     pub password: Option<String>,
     /// Read the password from the first line of this file ('-' for stdin)
+    // Not clap's env: a variable must give way to -P, and not conflict with it.
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
     pub password_file: Option<PathBuf>,
     /// Client identifier (default: the broker chooses)
@@ -141,11 +148,27 @@ pub struct SessionArgs {
     #[arg(short = 'c', long)]
     pub disable_clean_session: bool,
     /// Seconds that the broker keeps the session, -1 for ever (MQTT 5)
-    #[arg(short = 'x', long, value_name = "SECONDS", allow_hyphen_values = true)]
+    #[arg(
+        short = 'x',
+        long,
+        value_name = "SECONDS",
+        allow_hyphen_values = true,
+        env = "MOZZIE_SESSION_EXPIRY_INTERVAL",
+        hide_env = true
+    )]
     pub session_expiry_interval: Option<SessionExpiry>,
     /// QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes
-    #[arg(short = 'M', long = "max-inflight", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT)]
+    #[arg(short = 'M', long = "max-inflight", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT,
+          env = "MOZZIE_MAX_INFLIGHT", hide_env = true)]
     pub max_in_flight: u16,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Diagnosis")]
+pub struct DebugArgs {
+    /// Show every packet, both ways, on stderr
+    #[arg(short, long)]
+    pub debug: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -155,7 +178,7 @@ pub struct TransportArgs {
     #[arg(long)]
     pub ws: bool,
     /// Path of the WebSocket; turns WebSocket on [default: /mqtt]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "MOZZIE_WS_PATH", hide_env = true)]
     pub ws_path: Option<String>,
     /// Send this header when opening the WebSocket; turns WebSocket on; may be repeated
     #[arg(long, value_name = "NAME: VALUE")]

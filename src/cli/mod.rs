@@ -14,6 +14,7 @@ pub mod will;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Error;
@@ -73,7 +74,7 @@ pub enum Parsed {
 /// Parses a command line; help and version are results, everything else that clap refuses is an error.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = property::join_words(arguments.into_iter().collect(), &Cli::command());
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => Ok(Parsed::Run(cli.command)),
         Err(error) => match error.kind() {
@@ -95,6 +96,13 @@ fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("wrong command line");
     let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    // A login in a URL must not be shown again.
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && let Some((scheme, rest)) = value.split_once("://")
+        && let Some((_, host)) = rest.rsplit_once('@')
+    {
+        message = message.replace(value, &format!("{scheme}://…@{host}"));
+    }
     let mut tip = None;
     for line in lines {
         if let Some(text) = line.strip_prefix("tip: ") {

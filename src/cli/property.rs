@@ -1,6 +1,7 @@
 //! `-D COMMAND NAME VALUE` and `-D COMMAND user-property NAME VALUE`: MQTT 5 properties.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 
 use bytes::Bytes;
 use clap::error::ErrorKind;
@@ -38,7 +39,7 @@ impl PropertyArgs {
         };
         let place = COMMANDS
             .iter()
-            .find(|(known, _)| known == command)
+            .find(|(known, _)| known.eq_ignore_ascii_case(command))
             .map(|(_, place)| *place)
             .ok_or_else(|| {
                 format!(
@@ -100,8 +101,80 @@ fn parse(kind: Kind, id: PropertyId, typed: &str) -> Result<Value, String> {
 }
 
 const ID: &str = "property";
+const VALUE_NAME: &str = "COMMAND NAME VALUE";
+/// Between the words of one occurrence once they are joined: ASCII's unit separator.
+const SEPARATOR: char = '\u{1f}';
 
-// By hand because each occurrence takes three or four words, which derive would run together.
+/// Joins the words of each `-D` into one value.
+///
+/// How many there are (three, with `user-property` four) depends on the second, and any may begin
+/// with a hyphen, neither of which clap can express. Values of other options are stepped over, so a
+/// `-m -D` stays what it is.
+pub fn join_words(arguments: Vec<OsString>, root: &clap::Command) -> Vec<OsString> {
+    let verb = arguments.get(1).and_then(|verb| verb.to_str());
+    let Some(command) = verb.and_then(|verb| root.find_subcommand(verb)) else {
+        return arguments;
+    };
+    let takes_value = |arg: &Arg| {
+        matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+            && arg
+                .get_num_args()
+                .is_none_or(|range| range.min_values() > 0)
+    };
+    let mut joined = Vec::with_capacity(arguments.len());
+    let mut words = arguments.into_iter();
+    joined.extend(words.by_ref().take(2));
+    while let Some(word) = words.next() {
+        let text = word.to_str().unwrap_or_default();
+        if text == "--" {
+            joined.push(word);
+            break;
+        }
+        let option = match text.strip_prefix("--") {
+            Some(name) => command
+                .get_arguments()
+                .find(|arg| arg.get_long() == Some(name)),
+            None => last_short(command, text, takes_value),
+        };
+        let is_property = option.is_some_and(|arg| arg.get_id() == ID);
+        let wants_value = option.is_some_and(takes_value);
+        joined.push(word);
+        if is_property {
+            let mut parts: Vec<OsString> = words.by_ref().take(3).collect();
+            if parts
+                .get(1)
+                .is_some_and(|name| name.eq_ignore_ascii_case("user-property"))
+            {
+                parts.extend(words.next());
+            }
+            joined.push(parts.join(OsStr::new(&SEPARATOR.to_string())));
+        } else if wants_value {
+            joined.extend(words.next());
+        }
+    }
+    joined.extend(words);
+    joined
+}
+
+/// The option at the end of a cluster such as `-rD`, if its value is the next word.
+fn last_short<'a>(
+    command: &'a clap::Command,
+    text: &str,
+    takes_value: impl Fn(&Arg) -> bool,
+) -> Option<&'a Arg> {
+    let mut letters = text.strip_prefix('-')?.chars();
+    while let Some(letter) = letters.next() {
+        let option = command
+            .get_arguments()
+            .find(|arg| arg.get_short() == Some(letter))?;
+        if takes_value(option) {
+            return letters.as_str().is_empty().then_some(option);
+        }
+    }
+    None
+}
+
+// By hand because one occurrence is several words, and properties must keep the order of typing.
 impl clap::Args for PropertyArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         command.arg(
@@ -114,8 +187,8 @@ impl clap::Args for PropertyArgs {
                      will; NAME is the specification's in lower case with hyphens, such as content-type. May be \
                      given several times",
                 )
-                .value_names(["COMMAND", "NAME", "VALUE"])
-                .num_args(3..=4)
+                .value_name(VALUE_NAME)
+                .allow_hyphen_values(true)
                 .action(ArgAction::Append)
                 .help_heading("Session"),
         )
@@ -129,13 +202,16 @@ impl clap::Args for PropertyArgs {
 impl clap::FromArgMatches for PropertyArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut args = Self::default();
-        if let Some(occurrences) = matches.get_occurrences::<String>(ID) {
-            for words in occurrences {
-                let words: Vec<&str> = words.map(String::as_str).collect();
+        if let Some(occurrences) = matches.get_many::<String>(ID) {
+            for joined in occurrences {
+                let words: Vec<&str> = joined.split(SEPARATOR).collect();
                 args.add(&words).map_err(|what| {
                     clap::Error::raw(
                         ErrorKind::ValueValidation,
-                        format!("invalid value for '-D {}': {what}\n", words.join(" ")),
+                        format!(
+                            "invalid value '{}' for '--property <{VALUE_NAME}>': {what}\n",
+                            words.join(" ")
+                        ),
                     )
                 })?;
             }
@@ -152,6 +228,37 @@ impl clap::FromArgMatches for PropertyArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_joined_only_where_they_belong_to_a_property() {
+        let join = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            join_words(words, &crate::cli::command())
+                .into_iter()
+                .map(|word| word.into_string().unwrap().replace(SEPARATOR, "|"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        for (typed, joined) in [
+            (
+                "mozzie pub -D publish user-property a -5 -t x",
+                "mozzie pub -D publish|user-property|a|-5 -t x",
+            ),
+            (
+                "mozzie pub -rD publish content-type -t -t x",
+                "mozzie pub -rD publish|content-type|-t -t x",
+            ),
+            (
+                "mozzie pub --property connect receive-maximum 5 -m -D a b c",
+                "mozzie pub --property connect|receive-maximum|5 -m -D a b c",
+            ),
+            ("mozzie pub -m-D -- -D a b c", "mozzie pub -m-D -- -D a b c"),
+            ("mozzie pub -D connect", "mozzie pub -D connect"),
+            ("mozzie -D a b c", "mozzie -D a b c"),
+        ] {
+            assert_eq!(join(typed), joined);
+        }
+    }
 
     #[test]
     fn properties_are_checked_against_their_packet() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::connection::ConnectionArgs;
+use super::connection::{ConnectionArgs, DebugArgs};
 use super::values::Span;
 use crate::mqtt::QoS;
 
@@ -20,6 +20,8 @@ pub struct PublishArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub debug: DebugArgs,
 }
 
 #[derive(Debug, Clone, Args)]

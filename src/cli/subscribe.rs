@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::connection::ConnectionArgs;
+use super::connection::{ConnectionArgs, DebugArgs};
 use super::values::Span;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::RetainHandling;
@@ -23,6 +23,8 @@ pub struct SubscribeArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub debug: DebugArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -52,7 +54,7 @@ pub struct StopArgs {
     #[arg(short = 'C', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End after this time; exit 6 when what was asked for has not arrived by then
-    #[arg(short = 'W', long, value_name = "TIME")]
+    #[arg(short = 'W', long, value_name = "TIME", value_parser = super::values::positive)]
     pub timeout: Option<Span>,
     /// End when the broker has answered the subscriptions
     #[arg(short = 'E', long)]

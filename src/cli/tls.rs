@@ -23,25 +23,46 @@ pub struct TlsArgs {
     #[arg(long, value_name = "FILE", env = "MOZZIE_KEY", hide_env = true)]
     pub key: Option<PathBuf>,
     /// Read the passphrase of an encrypted key from this file ('-' for stdin)
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MOZZIE_KEY_PASSWORD_FILE",
+        hide_env = true
+    )]
     pub key_password_file: Option<PathBuf>,
     /// Do not verify the broker's certificate at all
     #[arg(long)]
     pub insecure: bool,
     /// Expect this name in the broker's certificate, and send it (default: the host)
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MOZZIE_TLS_SERVER_NAME",
+        hide_env = true
+    )]
     pub tls_server_name: Option<String>,
     /// Offer these application protocols, such as mqtt
-    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME[,NAME]",
+        value_delimiter = ',',
+        env = "MOZZIE_TLS_ALPN",
+        hide_env = true
+    )]
     pub tls_alpn: Vec<String>,
     /// Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "MOZZIE_TLS_VERSION",
+        hide_env = true
+    )]
     pub tls_version: Option<crate::net::TlsVersion>,
     /// Offer only these cipher suites (OpenSSL or IANA names, separated by ':')
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", env = "MOZZIE_CIPHERS", hide_env = true)]
     pub ciphers: Option<String>,
     /// Append the session keys to this file, for Wireshark
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MOZZIE_TLS_KEYLOG", hide_env = true)]
     pub tls_keylog: Option<PathBuf>,
 }
 

@@ -62,7 +62,7 @@ impl FromStr for BrokerUrl {
             None => (None, None),
             Some(Some((user, password))) => (
                 Some(text("user name", user)?),
-                Some(percent_decode_str(password).collect()),
+                Some(decode_password(password)?),
             ),
             Some(None) => (login.map(|user| text("user name", user)).transpose()?, None),
         };
@@ -83,7 +83,27 @@ impl FromStr for BrokerUrl {
     }
 }
 
+/// Every `%` must begin a byte in hexadecimal; otherwise the login would silently be another one.
+fn is_encoded(text: &str) -> bool {
+    text.match_indices('%').all(|(at, _)| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+const ENCODING: &str = "has a '%' without two hexadecimal digits behind it (write %25 for '%')";
+
+fn decode_password(encoded: &str) -> Result<Vec<u8>, String> {
+    if !is_encoded(encoded) {
+        return Err(format!("the password {ENCODING}"));
+    }
+    Ok(percent_decode_str(encoded).collect())
+}
+
 fn text(what: &str, encoded: &str) -> Result<String, String> {
+    if !is_encoded(encoded) {
+        return Err(format!("the {what} '{encoded}' {ENCODING}"));
+    }
     percent_decode_str(encoded)
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
@@ -166,6 +186,8 @@ mod tests {
             "mqtt://[::1",
             "mqtt://[zz]/t",
             "mqtt://h/%ff",
+            "mqtt://u%ZZ@h",
+            "mqtt://h/50%",
         ] {
             assert!(typed.parse::<BrokerUrl>().is_err(), "{typed}");
         }

@@ -33,6 +33,14 @@ impl FromStr for Span {
     }
 }
 
+/// A time span that is not zero.
+pub fn positive(typed: &str) -> Result<Span, String> {
+    match typed.parse::<Span>()? {
+        span if span.0.is_zero() => Err(format!("'{typed}' is no time at all (use more than 0)")),
+        span => Ok(span),
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}s", self.0.as_secs_f64())

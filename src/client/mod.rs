@@ -23,11 +23,13 @@ use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Event, Session, SessionError};
+use crate::mqtt::session::{Event, Observer, Session, SessionError};
 use crate::net::{self, DialError, Dialed, Stream, TlsClient};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
+/// Warnings about a broker that acknowledges what nobody sent.
+const ODDITIES_SHOWN: u32 = 5;
 /// How long the last bytes may take to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after our DISCONNECT.
@@ -47,6 +49,8 @@ pub enum ClientEvent {
     },
     /// All output has left. Comes once after output was written.
     Drained,
+    /// The broker did something that is worth a warning and nothing more.
+    Odd(String),
     Session(Event),
 }
 
@@ -69,16 +73,21 @@ pub struct Client {
     undrained: bool,
     /// Why writing failed. What the broker said before it went is still read.
     broken: Option<String>,
-    /// Attempts since the last accepted connection.
+    /// Attempts since the last connection that was of use.
     attempts: u32,
+    /// Packets that made no sense, over all connections.
+    oddities: u32,
     started: Instant,
 }
 
 impl Client {
     /// Begins to connect at once; must be called inside a runtime with timers.
-    pub fn new(plan: ConnectionPlan) -> Self {
+    pub fn new(plan: ConnectionPlan, observer: Option<Observer>) -> Self {
         let now = Instant::now();
-        let session = Session::new(plan.settings.clone(), plan.identity.clone(), now);
+        let mut session = Session::new(plan.settings.clone(), plan.identity.clone(), now);
+        if let Some(observer) = observer {
+            session.observe(observer);
+        }
         Self {
             state: dial(&plan),
             session,
@@ -89,6 +98,7 @@ impl Client {
             undrained: false,
             broken: None,
             attempts: 0,
+            oddities: 0,
             started: now,
         }
     }
@@ -99,10 +109,18 @@ impl Client {
 
     /// The next event that needs no I/O.
     pub fn try_next(&mut self) -> Result<Option<ClientEvent>, Error> {
-        match self.session.next(self.now, &mut self.input) {
-            Ok(None) => Ok(None),
-            Ok(Some(event)) => self.judge(event).map(Some),
-            Err(error) => self.session_failed(error).map(Some),
+        loop {
+            match self.session.next(self.now, &mut self.input) {
+                Ok(None) => return Ok(None),
+                Ok(Some(Event::Unexpected { packet, packet_id })) => {
+                    self.oddities += 1;
+                    if self.oddities <= ODDITIES_SHOWN {
+                        return Ok(Some(odd(packet, packet_id, self.oddities)));
+                    }
+                }
+                Ok(Some(event)) => return self.judge(event).map(Some),
+                Err(error) => return self.session_failed(error).map(Some),
+            }
         }
     }
 
@@ -270,12 +288,9 @@ impl Client {
     /// Handles what concerns the connection itself.
     fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
         match event {
-            Event::Connected(connack) => {
-                self.attempts = 0;
-                Ok(ClientEvent::Connected {
-                    resumed: connack.session_present,
-                })
-            }
+            Event::Connected(connack) => Ok(ClientEvent::Connected {
+                resumed: connack.session_present,
+            }),
             Event::Disconnected(disconnect) => self.ended(disconnect),
             Event::Auth(auth) => {
                 let method = auth
@@ -284,7 +299,14 @@ impl Client {
                     .map_or_else(String::new, ToString::to_string);
                 Err(Error::Authentication(method))
             }
-            other => Ok(ClientEvent::Session(other)),
+            other => {
+                // Messages go through. A connection that was only accepted is no reason to come
+                // back faster: two clients with one identifier would throw each other out for ever.
+                if matches!(other, Event::Message(_) | Event::Acknowledged(_)) {
+                    self.attempts = 0;
+                }
+                Ok(ClientEvent::Session(other))
+            }
         }
     }
 
@@ -380,6 +402,15 @@ impl Client {
             .wait_for_broker
             .is_some_and(|wait| self.started.elapsed() < wait)
     }
+}
+
+fn odd(packet: &str, packet_id: u16, count: u32) -> ClientEvent {
+    let mut what =
+        format!("the broker sent {packet} for packet identifier {packet_id}, which is not in use");
+    if count == ODDITIES_SHOWN {
+        what.push_str("; more of this is not shown");
+    }
+    ClientEvent::Odd(what)
 }
 
 fn dial(plan: &ConnectionPlan) -> State {

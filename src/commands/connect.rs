@@ -170,11 +170,13 @@ fn login(
         Some(read_secret("--password-file", path)?)
     } else if let Some(password) = url.and_then(|url| url.password.clone()) {
         Some(password)
-    } else if username.is_some() {
-        // Not without a user name: the variable may be meant for another command.
-        std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
-    } else {
+    } else if username.is_none() {
+        // The variables may be meant for another command.
         None
+    } else if let Some(path) = std::env::var_os("MOZZIE_PASSWORD_FILE") {
+        Some(read_secret("MOZZIE_PASSWORD_FILE", Path::new(&path))?)
+    } else {
+        std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
     };
     if let Some(password) = &password {
         if username.is_none() && version != Version::V5 {

@@ -15,7 +15,7 @@ use crate::mqtt::QoS;
 use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
 use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Event, PublishError};
+use crate::mqtt::session::{Event, Observer, PublishError};
 use crate::output::Diagnostics;
 use crate::payload::Source;
 use crate::payload::source::Next;
@@ -34,10 +34,11 @@ struct PublishPlan {
 }
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let trace = args.debug.debug.then(|| diagnostics.tracer());
     let plan = plan(args)?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
-        Publisher::new(plan, diagnostics).run(signals).await
+        Publisher::new(plan, trace, diagnostics).run(signals).await
     })
 }
 
@@ -86,7 +87,15 @@ fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
     } else if let Some(path) = input.file {
         Some(connect::read_input("-f", &path, most as u64)?.into())
     } else if input.stdin_file {
-        Some(connect::read_input("-s", Path::new("-"), most as u64)?.into())
+        let all = connect::read_input("-s", Path::new("-"), most as u64)?;
+        if all.is_empty() {
+            // The command before the pipe may have failed: that must not look like a message.
+            return Err(Error::usage(
+                "-s: there is nothing on stdin",
+                "-n publishes an empty message",
+            ));
+        }
+        Some(all.into())
     } else if input.null_message {
         Some(Bytes::new())
     } else if input.stdin_lines {
@@ -154,9 +163,9 @@ struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    fn new(plan: PublishPlan, diagnostics: &'a Diagnostics) -> Self {
+    fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
-            client: Client::new(plan.connection),
+            client: Client::new(plan.connection, trace),
             template: plan.template,
             source: plan.source,
             disconnect: plan.disconnect,
@@ -227,11 +236,7 @@ impl<'a> Publisher<'a> {
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
                 self.refuse(error.to_string());
             }
-            ClientEvent::Session(Event::Unexpected { packet, packet_id }) => {
-                self.diagnostics.warn(&format!(
-                    "the broker sent {packet} for packet identifier {packet_id}, which is not in use"
-                ));
-            }
+            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
             ClientEvent::Session(_) => {}
         }

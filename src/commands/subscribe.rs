@@ -14,7 +14,7 @@ use crate::mqtt::QoS;
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::Event;
+use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
 use crate::output::message::{Format, Printer};
@@ -53,11 +53,12 @@ struct Stop {
 }
 
 pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let trace = args.debug.debug.then(|| diagnostics.tracer());
     let plan = plan(args)?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
-        Subscriber::new(plan, stdout, diagnostics)
+        Subscriber::new(plan, stdout, trace, diagnostics)
             .run(signals)
             .await
     })
@@ -178,9 +179,14 @@ struct Subscriber<'a> {
 }
 
 impl<'a> Subscriber<'a> {
-    fn new(plan: SubscribePlan, stdout: Stdout, diagnostics: &'a Diagnostics) -> Self {
+    fn new(
+        plan: SubscribePlan,
+        stdout: Stdout,
+        trace: Option<Observer>,
+        diagnostics: &'a Diagnostics,
+    ) -> Self {
         Self {
-            client: Client::new(plan.connection.clone()),
+            client: Client::new(plan.connection.clone(), trace),
             printer: Printer::new(plan.format),
             plan,
             stdout,
@@ -270,14 +276,11 @@ impl<'a> Subscriber<'a> {
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
                 self.refusal = Some(Error::refused("a retained message's topic", &error));
             }
-            ClientEvent::Session(Event::Unexpected { packet, packet_id }) => {
-                self.diagnostics.warn(&format!(
-                    "the broker sent {packet} for packet identifier {packet_id}, which is not in use"
-                ));
-            }
+            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // An acknowledged removal; the rest the client keeps to itself.
             ClientEvent::Session(
                 Event::Acknowledged(_)
+                | Event::Unexpected { .. }
                 | Event::Connected(_)
                 | Event::Auth(_)
                 | Event::Disconnected(_),
@@ -314,7 +317,9 @@ impl<'a> Subscriber<'a> {
                 refused.push(format!("'{}': {name}", subscription.filter));
             }
         }
-        if refused.len() == self.plan.subscriptions.len() {
+        // With -E the subscriptions are all that was asked for.
+        let all_asked_for = self.plan.stop.after_suback && !refused.is_empty();
+        if refused.len() == self.plan.subscriptions.len() || all_asked_for {
             self.refusal = Some(Error::SubscribeRefused(refused.join(", ")));
         } else {
             for one in &refused {

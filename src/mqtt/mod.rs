@@ -3,6 +3,7 @@
 //! The seam: no other folder names the rumqttc crates.
 
 pub mod codec;
+mod describe;
 pub mod packet;
 pub mod properties;
 pub mod reason;

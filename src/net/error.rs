@@ -128,6 +128,11 @@ impl DialError {
                 "the name server does not answer; check the network, or give an IP address"
             }
             Self::NameNotFound {
+                peer: Peer::Broker,
+                host,
+                ..
+            } if host.contains(':') => "give the port with -p, and only the name with -h",
+            Self::NameNotFound {
                 peer: Peer::Broker, ..
             } => "check the spelling of the host, or give its IP address",
             Self::NameNotFound {

@@ -280,7 +280,7 @@ mod tests {
                 with_payload(b" {\"a\" : 1.50,\n \"b\\\" c\": [ 1e2, 12345678901234567890123 ]}"),
                 true
             ),
-            r#"54,"payload":{"a":1.50,"b\" c":[1e2,12345678901234567890123]}}"#
+            r#"57,"payload":{"a":1.50,"b\" c":[1e2,12345678901234567890123]}}"#
         );
         assert_eq!(end(with_payload(b"{oops"), true), r#"5,"payload":"{oops"}"#);
     }

@@ -49,11 +49,21 @@ impl Printer {
                         out.extend_from_slice(bytes);
                     }
                 };
+                // An empty payload prints as mosquitto_sub has it: nothing, or "(null)" behind the
+                // topic, and without newlines nothing at all.
+                let empty = publish.message.payload.is_empty();
+                if empty && !(topic && newline) {
+                    return;
+                }
                 if topic {
                     text(publish.message.topic.as_bytes(), out);
                     out.push(b' ');
                 }
-                text(&publish.message.payload, out);
+                if empty {
+                    out.extend_from_slice(b"(null)");
+                } else {
+                    text(&publish.message.payload, out);
+                }
                 if newline {
                     out.push(b'\n');
                 }

@@ -13,6 +13,7 @@ use colored::Colorize;
 pub use stdout::Stdout;
 
 use crate::error::Error;
+use crate::mqtt::session::{Direction, Observer};
 
 /// Everything that is not data: one line each, on stderr.
 #[derive(Debug)]
@@ -33,6 +34,17 @@ impl Diagnostics {
 
     pub fn note(&self, text: &str) {
         line(&format!("mozzie: {text}"));
+    }
+
+    /// Prints every packet, for `-d`.
+    pub fn tracer(&self) -> Observer {
+        Box::new(|direction, packet| {
+            let arrow = match direction {
+                Direction::Sent => "→",
+                Direction::Received => "←",
+            };
+            line(&format!("mozzie: {} {packet}", arrow.cyan()));
+        })
     }
 
     pub fn error(&self, error: &Error) {

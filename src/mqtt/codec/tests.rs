@@ -1,3 +1,5 @@
+//! Packets as the specification has them, what rumqttc misreads, and bytes that nobody should send.
+
 use super::*;
 use crate::mqtt::packet::*;
 use crate::mqtt::properties::{Property, PropertyId};

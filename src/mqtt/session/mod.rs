@@ -193,6 +193,15 @@ pub enum PublishError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Sent,
+    Received,
+}
+
+/// Sees every packet, both ways.
+pub type Observer = Box<dyn FnMut(Direction, &Packet) + Send>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Closed,
     /// CONNECT is on its way.
@@ -221,6 +230,7 @@ pub struct Session {
     outbound_aliases: OutboundAliases,
     keep_alive: KeepAlive,
     events: VecDeque<Event>,
+    observer: Option<Observer>,
 }
 
 impl Session {
@@ -239,7 +249,12 @@ impl Session {
             inbound_aliases: InboundAliases::default(),
             outbound_aliases: OutboundAliases::default(),
             events: VecDeque::new(),
+            observer: None,
         }
+    }
+
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
     pub fn settings(&self) -> &Settings {
@@ -266,7 +281,7 @@ impl Session {
 
     /// A stream is up: writes CONNECT.
     pub fn open(&mut self, now: Instant) -> Result<(), SessionError> {
-        let settings = &self.settings;
+        let settings = Arc::clone(&self.settings);
         // A session that the broker was asked to keep must not be wiped by our own reconnect.
         let kept = settings
             .connect_properties
@@ -283,7 +298,7 @@ impl Session {
             properties: settings.connect_properties.clone(),
         }));
         self.output.clear();
-        codec::encode(settings.version, &connect, &mut self.output)?;
+        self.write(&connect)?;
         self.phase = Phase::Connecting { since: now };
         self.keep_alive = KeepAlive::new(settings.keep_alive, now);
         Ok(())
@@ -339,6 +354,9 @@ impl Session {
                 Err(error) => return Err(self.broken(error.into())),
             };
             self.keep_alive.heard(now);
+            if let Some(observer) = &mut self.observer {
+                observer(Direction::Received, &packet);
+            }
             match self.handle(packet) {
                 Ok(Some(event)) => return Ok(Some(event)),
                 Ok(None) => {}
@@ -488,6 +506,9 @@ impl Session {
 
     fn write(&mut self, packet: &Packet) -> Result<(), SessionError> {
         codec::encode(self.settings.version, packet, &mut self.output)?;
+        if let Some(observer) = &mut self.observer {
+            observer(Direction::Sent, packet);
+        }
         Ok(())
     }
 
@@ -555,7 +576,16 @@ impl Session {
             topic,
             alias,
         };
-        codec::encode_publish(self.settings.version, message, form, &mut self.output)
+        codec::encode_publish(self.settings.version, message, form, &mut self.output)?;
+        if let Some(observer) = &mut self.observer {
+            let publish = Publish {
+                dup,
+                packet_id,
+                message: message.clone(),
+            };
+            observer(Direction::Sent, &Packet::Publish(publish));
+        }
+        Ok(())
     }
 
     fn handle(&mut self, packet: Packet) -> Result<Option<Event>, SessionError> {
