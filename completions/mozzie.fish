@@ -81,6 +81,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l insecure -d 'Do no
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s T -l filter-out -d 'Do not print messages whose topic matches this filter; may be repeated' -r
@@ -140,6 +141,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l insecure -d 'Do no
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r

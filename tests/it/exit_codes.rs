@@ -450,6 +450,14 @@ fn a_trace_with_d_goes_to_stderr_and_leaves_stdout_to_the_messages() {
 }
 
 #[test]
+#[cfg(not(feature = "broker"))]
+fn a_mozzie_without_the_embedded_broker_says_so() {
+    mozzie("broker")
+        .run()
+        .fails(1, &["without the embedded broker", "hint:"]);
+}
+
+#[test]
 fn qos_0_messages_count_only_when_they_were_written() {
     needs!("mosquitto");
     let broker = Mosquitto::start();

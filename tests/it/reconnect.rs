@@ -1,6 +1,7 @@
 //! A connection that breaks after it has worked once is made again; one that never worked fails at once.
 
 use std::{
+    collections::HashSet,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use crate::{
     needs,
-    support::{Client, Mosquitto, Scripted, VERSIONS, filters, free_port, mozzie, wire},
+    support::{BadLink, Client, Mosquitto, Scripted, VERSIONS, filters, free_port, mozzie, wire},
 };
 
 #[test]
@@ -146,6 +147,137 @@ fn qos_2_goes_on_where_it_stopped_in_a_kept_session() {
         .run()
         .status(0);
     broker.finish();
+}
+
+/// Where the link breaks: in handshakes, in the middle of packets and of bursts.
+const CUTS: &[usize] = &[9000, 40, 20_001, 3, 70_007, 150, 33_333, 4100];
+
+#[test]
+fn every_line_crosses_a_link_that_breaks_again_and_again() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let lines: Vec<String> = (0..20_000).map(|n| format!("line {n}")).collect();
+    let input = lines.join("\n");
+    for (version, qos, session) in [
+        ("311", 1, ""),
+        ("5", 1, "-c -x 60 -i v5"),
+        ("311", 2, "-c -i v3"),
+        ("5", 2, "-c -x 60 -i v5-2"),
+    ] {
+        let topic = format!("link/{qos}/{version}");
+        let mut observer = Client::observing(broker.port, &topic);
+        let link = BadLink::to(broker.port, CUTS);
+        let done = mozzie("pub -l")
+            .at(link.port)
+            .version(version)
+            .args(&format!("-t {topic} -q {qos} {session}"))
+            .stdin(&input)
+            .run();
+        done.status(0);
+        assert!(link.connections() > 5, "the link did break: {done}");
+        let mut arrived: Vec<String> = Vec::new();
+        for message in observer.until_now(broker.port) {
+            arrived.push(String::from_utf8(message.payload).unwrap());
+        }
+        if qos == 2 {
+            // The session is kept on both sides, so exactly once and in order.
+            assert!(
+                arrived == lines,
+                "{} of {} lines, in order: {done}",
+                arrived.len(),
+                lines.len()
+            );
+        } else {
+            let mut seen = HashSet::new();
+            let firsts: Vec<String> = arrived
+                .into_iter()
+                .filter(|line| seen.insert(line.clone()))
+                .collect();
+            assert!(
+                firsts == lines,
+                "{} of {} lines, each first in order: {done}",
+                firsts.len(),
+                lines.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_qos_2_message_that_comes_again_in_a_kept_session_is_printed_once() {
+    for (version, session) in [("311", "-c -i me"), ("5", "-c -x 60 -i me")] {
+        for recorded in [false, true] {
+            let broker = Scripted::start(move |door| {
+                let mut peer = door.welcome();
+                peer.grant();
+                peer.publish(2, 5, "a", "once");
+                if recorded {
+                    assert_eq!(peer.expect(wire::PUBREC).id(), 5);
+                }
+                peer.close();
+                let mut again = door.accept();
+                again.welcome(true);
+                again.send(wire::publish_with(again.v5, 0x0c, 5, "a", &[], "once"));
+                assert_eq!(again.expect(wire::PUBREC).id(), 5);
+                again.send(wire::ack(wire::PUBREL, 5));
+                assert_eq!(again.expect(wire::PUBCOMP).id(), 5);
+                again.publish(0, 0, "a", "end");
+                again.until_closed();
+            });
+            let done = mozzie("sub -t a -q 2 -C 2")
+                .at(broker.port)
+                .version(version)
+                .args(session)
+                .run();
+            done.status(0);
+            assert_eq!(done.stdout_text(), "once\nend\n", "{done}");
+        }
+    }
+}
+
+#[test]
+fn every_message_is_printed_though_the_link_breaks_again_and_again() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    for (n, (version, qos, session)) in [
+        ("311", 2, "-c -i back-3"),
+        ("5", 2, "-c -x 60 -i back-5"),
+        ("5", 1, "-c -x 60 -i back-1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let link = BadLink::to(broker.port, CUTS);
+        let topic = format!("back/{n}");
+        let sub = || {
+            mozzie("sub")
+                .version(version)
+                .args(&format!("-t {topic} -q {qos} {session}"))
+        };
+        // The session is there before the first message, so the broker keeps what it cannot deliver.
+        sub().at(broker.port).args("-E").run().prints("");
+        let mut publisher = Client::connect(broker.port);
+        let mut run = sub().at(link.port).start();
+        run.close_stdin();
+        for n in 0..3000 {
+            publisher.publish(&topic, format!("message {n}"), qos, false);
+        }
+        run.wait_for_stdout("message 2999\n");
+        let done = run.interrupt();
+        done.status(0);
+        assert!(link.connections() > 3, "the link did break: {done}");
+        // Not once each even at QoS 2: mosquitto 2.0 sometimes publishes again what it had sent PUBREL for.
+        let printed = done.stdout_text();
+        let mut seen = HashSet::new();
+        let firsts: Vec<&str> = printed.lines().filter(|line| seen.insert(*line)).collect();
+        let expected: Vec<String> = (0..3000).map(|n| format!("message {n}")).collect();
+        assert!(
+            firsts == expected,
+            "{} of 3000: {}",
+            firsts.len(),
+            done.stderr
+        );
+    }
 }
 
 #[test]

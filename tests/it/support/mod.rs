@@ -22,7 +22,7 @@ pub use client::Client;
 pub use mosquitto::Mosquitto;
 pub use mozzie::{Done, Mozzie, Running, mozzie};
 pub use port::free_port;
-pub use proxies::{HttpProxy, Socks};
+pub use proxies::{BadLink, HttpProxy, Socks};
 pub use scripted::{Scripted, filters};
 
 /// How long anything may take before a test gives up on it: generous, because the machine may be busy.

@@ -1,18 +1,27 @@
 //! Ports for programs that cannot be told "any free port".
 
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     net::TcpListener,
-    process,
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
-/// A port nobody listens on. It lies below the range the system takes ports for outgoing connections from, so that no
-/// other test's connection can take it between this call and the start of whoever will listen on it.
+/// Ports are taken from here up to 30,000: below the range the system takes ports for outgoing connections from, so
+/// that no other test's connection can take one between this call and the start of whoever will listen on it.
+const FIRST: u16 = 15_000;
+const COUNT: u16 = 15_000;
+
+/// A port nobody listens on. Each test process begins somewhere else, for several may run at once.
 pub fn free_port() -> u16 {
+    static START: OnceLock<u16> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(process::id() % 15_000).unwrap();
+    let random = || RandomState::new().build_hasher().finish() % u64::from(COUNT);
+    let start = *START.get_or_init(|| u16::try_from(random()).expect("below COUNT"));
     loop {
-        let port = 15_000 + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % 15_000;
+        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("::", port)).is_ok()
         {
             return port;

@@ -1,10 +1,13 @@
-//! A real SOCKS5 proxy (microsocks) and a small HTTP CONNECT proxy.
+//! A real SOCKS5 proxy (microsocks), a small HTTP CONNECT proxy, and a link that breaks.
 
 use std::{
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     process::{Child, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -104,4 +107,56 @@ fn serve(stream: TcpStream, refusal: Option<&str>, seen: &Mutex<Vec<String>>) ->
     });
     io::copy(&mut broker, &mut client)?;
     client.shutdown(Shutdown::Both)
+}
+
+/// A link to a broker that breaks in the middle of whatever is under way.
+pub struct BadLink {
+    pub port: u16,
+    connections: Arc<AtomicUsize>,
+}
+
+impl BadLink {
+    /// Each connection breaks when this many bytes have crossed it, both ways taken together; those beyond the list last.
+    pub fn to(broker: u16, cuts: &'static [usize]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let connections = Arc::<AtomicUsize>::default();
+        let made = Arc::clone(&connections);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let cut = cuts
+                    .get(made.fetch_add(1, Ordering::Relaxed))
+                    .copied()
+                    .unwrap_or(usize::MAX);
+                let (client, broker) = (client?, TcpStream::connect(("127.0.0.1", broker))?);
+                let left = Arc::new(AtomicUsize::new(cut));
+                for (from, to) in [(&client, &broker), (&broker, &client)] {
+                    let (from, to, left) = (from.try_clone()?, to.try_clone()?, Arc::clone(&left));
+                    thread::spawn(move || carry(from, to, &left));
+                }
+            }
+            io::Result::Ok(())
+        });
+        Self { port, connections }
+    }
+
+    /// How often somebody has connected.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, left: &AtomicUsize) {
+    let mut chunk = [0; 4096];
+    while let Ok(n) = from.read(&mut chunk) {
+        let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            Some(left.saturating_sub(n))
+        });
+        let granted = before.unwrap_or_default().min(n);
+        if n == 0 || to.write_all(&chunk[..granted]).is_err() || granted < n {
+            break;
+        }
+    }
+    let _gone = from.shutdown(Shutdown::Both);
+    let _gone = to.shutdown(Shutdown::Both);
 }
