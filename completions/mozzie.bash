@@ -55,7 +55,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__bench)
-            opts="-q -n -t -r -h -p -L -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --workers --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --help"
+            opts="-q -n -t -r -h -p -L -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -98,6 +98,10 @@ _mozzie() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drain)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

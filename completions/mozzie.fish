@@ -146,10 +146,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print hel
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of both: 0, 1 or 2' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes of payload; from 16 on each message carries a stamp by which loss and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes of payload; from 16 on each carries a stamp by which loss, repeats and latency are known' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s n -l messages -d 'Publish this many messages in all' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l duration -d 'Publish for this long [default: 10s without -n]' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic; {i} stands for the number of the connection' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic; with {i} in it each publisher has its own, and subscribers share them out [default: mozzie/bench/ and a random number]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l drain -d 'Wait this long for messages that are due but do not come' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l workers -d 'Threads that make the load [default: one for each core]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r

@@ -25,14 +25,14 @@ pub enum ConnectionError {
     SubscriptionRefused(Reason),
     #[error("the broker asks for an authentication exchange")]
     Authentication,
-    #[error("the topic or a name is {0}")]
+    #[error("the topic or a name is not usable")]
     Text(#[from] TextError),
 }
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    #[error("cannot run: {0}")]
+    #[error(transparent)]
     Plan(#[from] PlanError),
     #[error("cannot start a worker thread: {0}")]
     Worker(io::Error),

@@ -13,10 +13,7 @@ mod clock;
 mod connection;
 mod error;
 mod payload;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the tests and tests/perf")
-)]
+#[cfg_attr(not(test), allow(dead_code, reason = "for the tests and tests/perf"))]
 pub mod peer;
 mod plan;
 mod publisher;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::stamp::{MAX_PUBLISHERS, STAMP_LEN};
 use super::stream::Dial;
+use crate::mqtt::QoS;
 use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Secret};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::session::Settings;
 use crate::mqtt::text::{Text, TextError};
 use crate::mqtt::topic::{self, TopicError};
-use crate::mqtt::QoS;
 
 /// All publishers and subscribers on this topic unless the plan says otherwise.
 pub const DEFAULT_TOPIC: &str = "mozzie/bench";

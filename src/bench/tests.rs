@@ -4,8 +4,8 @@ use std::future::pending;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::peer::{Faults, Peer, PeerOptions};
 use super::account::Account;
+use super::peer::{Faults, Peer, PeerOptions};
 use super::plan::PlanError;
 use super::*;
 use crate::mqtt::session::SessionError;

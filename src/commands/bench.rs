@@ -50,6 +50,12 @@ fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
         }
     }
     let load = &args.load;
+    if load.publishers == 0 && load.subscribers == 0 {
+        return Err(Error::usage(
+            "--publishers 0 and --subscribers 0 leave nobody to make a load",
+            "ask for publishers, subscribers or both",
+        ));
+    }
     let size = usize::try_from(load.size.0).unwrap_or(usize::MAX);
     // A topic of its own for each run, so that what an earlier one left behind is not counted.
     let topic = match (&load.topic, args.connection.broker.url.as_ref()) {
@@ -151,9 +157,17 @@ fn verdict(report: &Report, signal: Option<Signal>) -> Result<(), Error> {
         (counts.failed, "connections failed", true),
         (counts.broken, "connections broke", true),
         (counts.refused, "messages were refused", true),
-        (report.unacknowledged, "messages were not acknowledged", true),
+        (
+            report.unacknowledged,
+            "messages were not acknowledged",
+            true,
+        ),
         (lost, "messages were lost", promise > QoS::AtMostOnce),
-        (counts.duplicated, "messages came twice", promise == QoS::ExactlyOnce),
+        (
+            counts.duplicated,
+            "messages came twice",
+            promise == QoS::ExactlyOnce,
+        ),
         (counts.corrupted, "messages were damaged", true),
     ];
     let wrong: Vec<String> = wrong

@@ -17,7 +17,10 @@ use super::{
 
 /// An open connection.
 #[derive(Debug)]
-#[cfg_attr(not(test), allow(dead_code, reason = "for the histograms of bench and for doctor"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "for the histograms of bench and for doctor")
+)]
 pub struct Dialed {
     pub stream: Stream,
     pub steps: Steps,
@@ -37,7 +40,10 @@ pub struct Steps {
 }
 
 impl Steps {
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the histograms of bench and for doctor"))]
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "for the histograms of bench and for doctor")
+    )]
     pub fn total(&self) -> Duration {
         [
             self.resolve,

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -62,7 +62,7 @@ impl Endpoint {
     }
 
     #[cfg(test)]
-    pub fn unix(path: impl Into<PathBuf>) -> Self {
+    pub fn unix(path: impl Into<std::path::PathBuf>) -> Self {
         Self::new(Address::Unix(path.into().into()))
     }
 

@@ -27,7 +27,10 @@ pub enum Stream {
 }
 
 /// What the TLS handshake settled on.
-#[cfg_attr(not(test), allow(dead_code, reason = "for the histograms of bench and for doctor"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "for the histograms of bench and for doctor")
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
@@ -38,7 +41,10 @@ pub struct TlsInfo {
 }
 
 impl Stream {
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the histograms of bench and for doctor"))]
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "for the histograms of bench and for doctor")
+    )]
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => None,

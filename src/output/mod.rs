@@ -1,7 +1,7 @@
 //! The only folder that writes to stdout or stderr.
 
-mod json;
 pub mod bench;
+mod json;
 pub mod message;
 mod progress;
 mod stdout;

@@ -72,11 +72,15 @@ fn man_pages_are_what_the_program_writes() {
     }
     for path in &fresh {
         check(
-            &root().join("man").join(path.file_name().unwrap()),
+            &root()
+                .join("completions/man")
+                .join(path.file_name().unwrap()),
             &fs::read_to_string(path).unwrap(),
         );
     }
-    let kept = fs::read_dir(root().join("man")).into_iter().flatten();
+    let kept = fs::read_dir(root().join("completions/man"))
+        .into_iter()
+        .flatten();
     for entry in kept {
         assert!(
             names.contains(&entry.unwrap().file_name()),

@@ -846,10 +846,7 @@ fn authentication_exchanges_reach_their_owner() {
     let events = peer.gets(Packet::Auth(challenge.clone())).unwrap();
     assert_eq!(events, [Event::Auth(challenge.clone())]);
     peer.session
-        .authenticate(
-            Reason(0x18),
-            challenge.properties.clone(),
-        )
+        .authenticate(Reason(0x18), challenge.properties.clone())
         .unwrap();
     assert_eq!(peer.sent(), [Packet::Auth(challenge)]);
     let events = peer.gets(Packet::ConnAck(ConnAck::default())).unwrap();

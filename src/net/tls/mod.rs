@@ -206,7 +206,10 @@ fn versions(
     }
 }
 
-#[cfg_attr(not(test), allow(dead_code, reason = "for the histograms of bench and for doctor"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "for the histograms of bench and for doctor")
+)]
 pub(super) fn info(connection: &ClientConnection) -> Option<TlsInfo> {
     Some(TlsInfo {
         version: connection
