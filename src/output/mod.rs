@@ -1,6 +1,7 @@
 //! The only folder that writes to stdout or stderr.
 
 pub mod bench;
+mod digits;
 mod json;
 pub mod message;
 mod progress;
