@@ -94,6 +94,7 @@ new\t''
 never\t''"
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l json -d 'Print each message as one JSON object a line' -r -f -a "text\t'As a string, or in base64 when it is not UTF-8'
 parsed\t'As the JSON value that it is, digit for digit; other payloads as with \'text\''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s F -l format -d 'Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r

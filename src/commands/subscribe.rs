@@ -17,6 +17,7 @@ use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
+use crate::output::format::{JsonDialect, Template};
 use crate::output::message::{Format, Printer};
 use crate::output::{Diagnostics, Stdout};
 use crate::signal::{Signal, Signals};
@@ -142,22 +143,37 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output),
+        format: format(&args.output)?,
         connection: connect::plan(&args.connection, version)?,
     })
 }
 
-fn format(args: &OutputArgs) -> Format {
-    match args.json {
+fn format(args: &OutputArgs) -> Result<Format, Error> {
+    let newline = !args.no_newline;
+    let visible = io::stdout().is_terminal();
+    if let Some(format) = &args.format {
+        let template = Template::parse(format, JsonDialect::Native).map_err(|e| {
+            Error::usage(
+                format!("-F '{format}': {}", e.describe(format)),
+                "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
+            )
+        })?;
+        return Ok(Format::Template {
+            template,
+            newline,
+            visible,
+        });
+    }
+    Ok(match args.json {
         Some(form) => Format::Json {
             parsed: form == JsonForm::Parsed,
         },
         None => Format::Raw {
             topic: args.verbose,
-            newline: !args.no_newline,
-            visible: io::stdout().is_terminal(),
+            newline,
+            visible,
         },
-    }
+    })
 }
 
 struct Subscriber<'a> {
@@ -187,7 +203,7 @@ impl<'a> Subscriber<'a> {
     ) -> Self {
         Self {
             client: Client::new(plan.connection.clone(), trace),
-            printer: Printer::new(plan.format),
+            printer: Printer::new(plan.format.clone()),
             plan,
             stdout,
             diagnostics,
@@ -374,7 +390,11 @@ impl<'a> Subscriber<'a> {
         if left_out {
             return;
         }
-        self.printer.print(publish, self.stdout.buffer());
+        let diagnostics = self.diagnostics;
+        self.printer
+            .print(publish, self.stdout.buffer(), &mut |complaint| {
+                diagnostics.warn(&complaint.to_string());
+            });
         self.count += 1;
         if self
             .plan

@@ -1,7 +1,9 @@
 //! The only folder that writes to stdout or stderr.
 
 pub mod bench;
+mod cjson;
 mod digits;
+pub mod format;
 mod json;
 pub mod message;
 mod progress;
