@@ -18,6 +18,7 @@
 mod bad_input;
 mod embedded;
 mod exit_codes;
+mod format;
 mod generated;
 mod hostile_broker;
 mod layers;
