@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::Error;
 
@@ -74,8 +74,19 @@ pub enum Parsed {
 /// Parses a command line; help and version are results, everything else that clap refuses is an error.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    let arguments = property::join_words(arguments.into_iter().collect(), &Cli::command());
-    match Cli::try_parse_from(&arguments) {
+    // Made once: building it is a good part of a short run.
+    let mut command = Cli::command();
+    let arguments = property::join_words(arguments.into_iter().collect(), &command);
+    let verb = arguments
+        .get(1)
+        .and_then(|verb| verb.to_str())
+        .filter(|verb| command.find_subcommand(verb).is_some())
+        .map(str::to_owned);
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command));
+    match parsed {
         Ok(cli) => Ok(Parsed::Run(cli.command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -85,13 +96,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
                 "no command given",
                 "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
             )),
-            _ => Err(usage_error(&error, arguments.get(1))),
+            _ => Err(usage_error(&error, verb.as_deref())),
         },
     }
 }
 
 /// clap's text in our form: one line, and the way to more help as the hint.
-fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
+fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("wrong command line");
@@ -114,9 +125,6 @@ fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
             message.push_str(line);
         }
     }
-    let verb = verb
-        .and_then(|verb| verb.to_str())
-        .filter(|verb| Cli::command().find_subcommand(verb).is_some());
     let hint = tip.unwrap_or_else(|| match verb {
         Some(verb) => format!("try 'mozzie {verb} --help'"),
         None => "try 'mozzie --help'".to_owned(),
