@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::error::Error;
 
@@ -34,34 +34,61 @@ use crate::error::Error;
                   subscription refused, 6 time ran out, 7 messages not acknowledged, 8 bench failed, 9 bench \
                   invalid, 130/143 interrupted, 1 anything else."
 )]
-pub struct Cli {
+struct Root {
     /// Print help
     #[arg(long, action = clap::ArgAction::HelpShort, global = true, display_order = 1000)]
     help: Option<bool>,
     /// Print the version
     #[arg(long, action = clap::ArgAction::Version, display_order = 1001)]
     version: Option<bool>,
-    #[command(subcommand)]
-    pub command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Publish messages
-    #[command(name = "pub")]
-    Publish(Box<publish::PublishArgs>),
-    /// Subscribe to topics and print what comes
-    #[command(name = "sub")]
-    Subscribe(Box<subscribe::SubscribeArgs>),
-    /// Load-test a broker
-    Bench(Box<bench::BenchArgs>),
-    /// Run a broker on this machine
-    Broker(broker::BrokerArgs),
-    /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
-    /// Write the man pages into a folder
-    #[command(hide = true)]
-    Man { dir: PathBuf },
+/// The verbs. Not clap's `Subcommand`, which always makes all of them: one has some eighty options,
+/// and making them is a good part of a short run.
+macro_rules! verbs {
+    ($($name:literal $variant:ident($args:ty) $about:literal;)*) => {
+        #[derive(Debug)]
+        pub enum Command { $($variant($args)),* }
+
+        impl Command {
+            const NAMES: &[&str] = &[$($name),*];
+
+            /// The definition of one verb.
+            fn verb(name: &str) -> Option<clap::Command> {
+                match name {
+                    $($name => Some(<$args>::augment_args(clap::Command::new($name).about($about))),)*
+                    _ => None,
+                }
+            }
+
+            fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                match matches.subcommand() {
+                    $(Some(($name, matches)) => <$args>::from_arg_matches(matches).map(Self::$variant),)*
+                    _ => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    "pub" Publish(Box<publish::PublishArgs>) "Publish messages";
+    "sub" Subscribe(Box<subscribe::SubscribeArgs>) "Subscribe to topics and print what comes";
+    "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
+    "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
+    "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
+    "man" Man(ManArgs) "Write the man pages into a folder";
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct ManArgs {
+    pub dir: PathBuf,
 }
 
 /// What a command line asks for.
@@ -74,20 +101,20 @@ pub enum Parsed {
 /// Parses a command line; help and version are results, everything else that clap refuses is an error.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    // Made once: building it is a good part of a short run.
-    let mut command = Cli::command();
-    let arguments = property::join_words(arguments.into_iter().collect(), &command);
-    let verb = arguments
-        .get(1)
-        .and_then(|verb| verb.to_str())
-        .filter(|verb| command.find_subcommand(verb).is_some())
-        .map(str::to_owned);
-    let parsed = command
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed = arguments.get(1).and_then(|verb| verb.to_str());
+    let verb = typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
+    let mut root = match verb.and_then(Command::verb) {
+        Some(verb) => Root::command().subcommand(verb),
+        None => command(),
+    };
+    let arguments = property::join_words(arguments, &root);
+    let parsed = root
         .try_get_matches_from_mut(arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|error| error.format(&mut command));
+        .and_then(|matches| Command::from_matches(&matches))
+        .map_err(|error| error.format(&mut root));
     match parsed {
-        Ok(cli) => Ok(Parsed::Run(cli.command)),
+        Ok(command) => Ok(Parsed::Run(command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Print(error.render().to_string()))
@@ -96,7 +123,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
                 "no command given",
                 "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
             )),
-            _ => Err(usage_error(&error, verb.as_deref())),
+            _ => Err(usage_error(&error, verb)),
         },
     }
 }
@@ -134,5 +161,6 @@ fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
 
 /// The whole command line, for completions, man pages and the README.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let verbs = Command::NAMES.iter().copied().filter_map(Command::verb);
+    Root::command().subcommands(verbs)
 }

@@ -18,8 +18,8 @@ pub fn run(command: Command) -> Result<(), Error> {
         Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
         Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, &diagnostics),
-        Command::Completions { shell } => complete::completions(shell),
-        Command::Man { dir } => complete::man_pages(&dir),
+        Command::Completions(args) => complete::completions(args.shell),
+        Command::Man(args) => complete::man_pages(&args.dir),
     }
 }
 
