@@ -4,8 +4,13 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod ending;
+mod input;
 mod publish;
 mod subscribe;
+mod subscription;
+
+use tokio::time::Instant;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -29,4 +34,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(|e| Error::io("cannot start", e))
+}
+
+/// Waits for an instant that there may be.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,18 +1,16 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
 use std::io;
-use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::connect;
+use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::error::{Error, with_details};
 use crate::mqtt::QoS;
-use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
+use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, PublishError};
@@ -43,84 +41,23 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
-    let url_topic = args
-        .connection
-        .broker
-        .url
-        .as_ref()
-        .and_then(|url| url.topic.clone());
-    let topic = match (&args.message.topic, &url_topic) {
-        (Some(topic), None) => connect::topic_name("-t", topic)?,
-        (None, Some(topic)) => connect::topic_name("-L", topic)?,
-        (Some(_), Some(in_url)) => {
-            return Err(Error::usage(
-                format!("-t and -L both give a topic; -L's is '{in_url}'"),
-                "leave one out; the path of a WebSocket is given with --ws-path",
-            ));
-        }
-        (None, None) => {
-            return Err(Error::usage(
-                "no topic given",
-                "give one with -t, such as -t home/kitchen/temperature",
-            ));
-        }
-    };
+    let topic = connect::one_topic(
+        args.message.topic.as_deref(),
+        args.connection.broker.url.as_ref(),
+    )?;
     let version = connect::version(&args.connection, &[])?;
     let connection = connect::plan(&args.connection, version)?;
     let properties = &args.connection.properties;
-    for (option, place) in [
-        ("-D subscribe", Place::Subscribe),
-        ("-D unsubscribe", Place::Unsubscribe),
-    ] {
-        if !properties.of(place).is_empty() {
-            return Err(Error::usage(
-                format!("{option}: pub sends no such packet"),
-                "leave it out",
-            ));
-        }
-    }
-    // The topic and a full header must fit beside the payload.
-    let most = MAX_REMAINING_LENGTH - 4 - topic.len();
-    let input = args.input;
-    let payload = if let Some(text) = input.message {
-        Some(Bytes::from(text))
-    } else if let Some(path) = input.file {
-        Some(connect::read_input("-f", &path, most as u64)?.into())
-    } else if input.stdin_file {
-        let all = connect::read_input("-s", Path::new("-"), most as u64)?;
-        if all.is_empty() {
-            // The command before the pipe may have failed: that must not look like a message.
-            return Err(Error::usage(
-                "-s: there is nothing on stdin",
-                "-n publishes an empty message",
-            ));
-        }
-        Some(all.into())
-    } else if input.null_message {
-        Some(Bytes::new())
-    } else if input.stdin_lines {
-        None
-    } else {
-        return Err(Error::usage(
-            "no message given",
-            "give it with -m TEXT, -f FILE, -s (stdin), -l (stdin line by line) or -n (empty)",
-        ));
-    };
-    let source = match payload {
-        Some(payload) => Source::Repeat {
-            payload,
-            left: args.message.repeat,
-            pause: args.message.repeat_delay.0,
-        },
-        None => Source::stdin_lines(b'\n').map_err(|e| Error::io("cannot read stdin", e))?,
-    };
+    connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
+    let message = &args.message;
+    let source = input::source(args.input, &topic, message.repeat, message.repeat_delay.0)?;
     Ok(PublishPlan {
         connection,
         template: Message {
             topic,
             payload: Bytes::new(),
-            qos: args.message.qos,
-            retain: args.message.retain,
+            qos: message.qos,
+            retain: message.retain,
             properties: properties.of(Place::Publish),
         },
         source,
@@ -212,10 +149,7 @@ impl<'a> Publisher<'a> {
             ClientEvent::Retrying { why, pause } => {
                 self.connected = false;
                 self.tally.unknown += std::mem::take(&mut self.tally.on_their_way);
-                self.diagnostics.warn(&format!(
-                    "{why}; trying again in {:.1} s",
-                    pause.as_secs_f32()
-                ));
+                self.diagnostics.retrying(&why, pause);
             }
             ClientEvent::Drained => {
                 let flushed = std::mem::take(&mut self.tally.on_their_way);
@@ -390,15 +324,7 @@ impl<'a> Publisher<'a> {
             "{} of {} messages acknowledged",
             self.tally.delivered, self.tally.total
         );
-        // In order if it goes fast, but a user who interrupts does not want to wait.
-        let close = self.client.close(Reason::SUCCESS, self.disconnect, false);
-        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        ending::goodbye(self.client, self.disconnect).await;
         Err(Error::Interrupted(signal, Some(what)))
-    }
-}
-
-async fn sleep_until(instant: Option<Instant>) {
-    if let Some(instant) = instant {
-        tokio::time::sleep_until(instant).await;
     }
 }
