@@ -1,7 +1,5 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
-use std::io;
-
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -15,8 +13,7 @@ use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, PublishError};
 use crate::output::Diagnostics;
-use crate::payload::Source;
-use crate::payload::source::Next;
+use crate::payload::{Feed, Source};
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
@@ -84,17 +81,11 @@ struct Tally {
 struct Publisher<'a> {
     client: Client,
     template: Message,
-    source: Source,
+    feed: Feed,
     disconnect: Properties,
     diagnostics: &'a Diagnostics,
     tally: Tally,
     connected: bool,
-    /// The source has said "later".
-    source_waits: bool,
-    source_ended: bool,
-    input_error: Option<io::Error>,
-    /// A message that the window had no room for.
-    held: Option<Bytes>,
     /// No message before this instant.
     pause_until: Option<Instant>,
 }
@@ -104,15 +95,11 @@ impl<'a> Publisher<'a> {
         Self {
             client: Client::new(plan.connection, trace),
             template: plan.template,
-            source: plan.source,
+            feed: Feed::new(plan.source),
             disconnect: plan.disconnect,
             diagnostics,
             tally: Tally::default(),
             connected: false,
-            source_waits: false,
-            source_ended: false,
-            input_error: None,
-            held: None,
             pause_until: None,
         }
     }
@@ -136,7 +123,7 @@ impl<'a> Publisher<'a> {
                     Ok(event) => self.handle(event),
                     Err(error) => return Err(self.broken_off(error)),
                 },
-                () = self.source.ready(), if self.source_waits => self.source_waits = false,
+                () = self.feed.ready(), if self.feed.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
                 signal = signals.next() => return self.interrupted(signal).await,
             }
@@ -177,18 +164,16 @@ impl<'a> Publisher<'a> {
     }
 
     fn begin_pause(&mut self) {
-        let pause = self.source.pause();
-        if !pause.is_zero() && !self.source_ended {
+        let pause = self.feed.pause();
+        if !pause.is_zero() && !self.feed.has_ended() {
             self.pause_until = Some(Instant::now() + pause);
         }
     }
 
     /// Publishes while there is input, room in the window and in the output.
     fn publish_what_fits(&mut self) {
-        let serial = !self.source.pause().is_zero();
+        let serial = !self.feed.pause().is_zero();
         while self.connected
-            && !self.source_ended
-            && !self.source_waits
             && self.pause_until.is_none()
             && self.client.session().output().len() < BATCH
         {
@@ -200,25 +185,8 @@ impl<'a> Publisher<'a> {
             if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
                 return;
             }
-            let payload = match self
-                .held
-                .take()
-                .map_or_else(|| self.source.try_next(), |p| Ok(Next::Payload(p)))
-            {
-                Ok(Next::Payload(payload)) => payload,
-                Ok(Next::Later) => {
-                    self.source_waits = true;
-                    return;
-                }
-                Ok(Next::End) => {
-                    self.source_ended = true;
-                    return;
-                }
-                Err(error) => {
-                    self.input_error = Some(error);
-                    self.source_ended = true;
-                    return;
-                }
+            let Some(payload) = self.feed.next() else {
+                return;
             };
             self.publish(payload);
         }
@@ -237,7 +205,7 @@ impl<'a> Publisher<'a> {
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
-                self.held = Some(payload);
+                self.feed.put_back(payload);
             }
             Err(error) => {
                 self.tally.total += 1;
@@ -252,16 +220,16 @@ impl<'a> Publisher<'a> {
             self.tally.refusal = Some(why);
         }
         // More of the same would be refused as well.
-        self.source_ended = true;
+        self.feed.stop();
     }
 
     fn is_done(&mut self) -> bool {
-        self.source_ended
+        self.feed.has_ended()
             && self.tally.on_their_way == 0
             && self.client.session().unacknowledged() == 0
     }
 
-    async fn finish(self) -> Result<(), Error> {
+    async fn finish(mut self) -> Result<(), Error> {
         let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
         let closed = self
             .client
@@ -280,7 +248,7 @@ impl<'a> Publisher<'a> {
             };
             return Err(Error::PublishRefused { topic, why });
         }
-        if let Some(error) = self.input_error {
+        if let Some(error) = self.feed.take_error() {
             return Err(Error::io(
                 format!("cannot read more of stdin after {} messages", tally.total),
                 error,
