@@ -7,6 +7,7 @@ mod connect;
 mod ending;
 mod input;
 mod publish;
+mod request;
 mod subscribe;
 mod subscription;
 
@@ -21,6 +22,7 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Publish(args) => publish::run(*args, &diagnostics),
         Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
+        Command::Request(args) => request::run(*args, &diagnostics),
         Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, &diagnostics),
         Command::Completions(args) => complete::completions(args.shell),

@@ -26,7 +26,7 @@ impl Subscriptions {
     }
 
     /// The filters that the broker refused, each with its reason.
-    pub fn refused(&self, answer: &SubAck) -> Vec<String> {
+    fn refused(&self, answer: &SubAck) -> Vec<String> {
         self.list
             .iter()
             .zip(&answer.reasons)
