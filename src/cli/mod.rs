@@ -5,6 +5,7 @@ pub mod broker;
 pub mod connection;
 pub mod property;
 pub mod publish;
+pub mod request;
 pub mod subscribe;
 pub mod tls;
 pub mod url;
@@ -23,7 +24,7 @@ use crate::error::Error;
 #[command(
     name = "mozzie",
     version,
-    about = "MQTT at the shell: publish, subscribe, load-test a broker",
+    about = "MQTT at the shell: publish, subscribe, request and reply, load-test a broker",
     long_about = None,
     disable_help_flag = true,
     disable_version_flag = true,
@@ -74,6 +75,7 @@ macro_rules! verbs {
 verbs! {
     "pub" Publish(Box<publish::PublishArgs>) "Publish messages";
     "sub" Subscribe(Box<subscribe::SubscribeArgs>) "Subscribe to topics and print what comes";
+    "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
     "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
     "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
@@ -121,7 +123,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::usage(
                 "no command given",
-                "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
+                "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
             )),
             _ => Err(usage_error(&error, verb)),
         },

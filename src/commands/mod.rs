@@ -4,8 +4,14 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod ending;
+mod input;
 mod publish;
+mod request;
 mod subscribe;
+mod subscription;
+
+use tokio::time::Instant;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -16,6 +22,7 @@ pub fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Publish(args) => publish::run(*args, &diagnostics),
         Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
+        Command::Request(args) => request::run(*args, &diagnostics),
         Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, &diagnostics),
         Command::Completions(args) => complete::completions(args.shell),
@@ -29,4 +36,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(|e| Error::io("cannot start", e))
+}
+
+/// Waits for an instant that there may be.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }

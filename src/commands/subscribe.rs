@@ -6,14 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::connect;
+use super::subscription::{self, Subscriptions};
+use super::{connect, ending, sleep_until};
 use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::error::{Error, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties};
-use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
@@ -25,8 +25,7 @@ use crate::signal::{Signal, Signals};
 /// What `sub` is to do, checked.
 struct SubscribePlan {
     connection: ConnectionPlan,
-    subscriptions: Vec<Subscription>,
-    subscribe_properties: Properties,
+    subscriptions: Subscriptions,
     unsubscribe: Vec<Text>,
     unsubscribe_properties: Properties,
     disconnect: Properties,
@@ -75,14 +74,10 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
             ("--retain-handling", retained.retain_handling.is_some()),
         ],
     )?;
-    let mut filters = Vec::new();
-    for filter in &args.subscription.topics {
-        filters.push(connect::topic_filter("-t", filter)?);
-    }
-    let url = args.connection.broker.url.as_ref();
-    if let Some(filter) = url.and_then(|url| url.topic.as_ref()) {
-        filters.push(connect::topic_filter("-L", filter)?);
-    }
+    let filters = connect::filters(
+        &args.subscription.topics,
+        args.connection.broker.url.as_ref(),
+    )?;
     let list = |option: &str, typed: &[String]| -> Result<Vec<Text>, Error> {
         typed
             .iter()
@@ -126,8 +121,10 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
         })
         .collect();
     Ok(SubscribePlan {
-        subscriptions,
-        subscribe_properties: properties.of(Place::Subscribe),
+        subscriptions: Subscriptions {
+            list: subscriptions,
+            properties: properties.of(Place::Subscribe),
+        },
         unsubscribe,
         unsubscribe_properties: properties.of(Place::Unsubscribe),
         disconnect: properties.of(Place::Disconnect),
@@ -148,7 +145,7 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
     })
 }
 
-fn format(args: &OutputArgs) -> Result<Format, Error> {
+pub fn format(args: &OutputArgs) -> Result<Format, Error> {
     let newline = !args.no_newline;
     let visible = io::stdout().is_terminal();
     if let Some(format) = &args.format {
@@ -243,7 +240,7 @@ impl<'a> Subscriber<'a> {
                 },
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
-                        return self.leave(signals, output_result(Err(error))).await;
+                        return self.leave(signals, ending::output_result(Err(error))).await;
                     }
                 }
                 () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up(signals).await,
@@ -262,22 +259,12 @@ impl<'a> Subscriber<'a> {
     fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
         match event {
             ClientEvent::Connected { resumed } => {
-                let again = self.client.session().times_accepted() > 1;
-                if again && !resumed {
-                    self.diagnostics.note(
-                        "connected again; subscribing anew, for the broker has no session of ours",
-                    );
-                } else if again {
-                    self.diagnostics.note("connected again");
-                }
-                if !again || !resumed || self.answers_due > 0 {
+                let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
+                if anew || self.answers_due > 0 {
                     self.subscribe()?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.warn(&format!(
-                "{why}; trying again in {:.1} s",
-                pause.as_secs_f32()
-            )),
+            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
             ClientEvent::Drained => {}
             ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
             ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
@@ -306,17 +293,9 @@ impl<'a> Subscriber<'a> {
     }
 
     fn subscribe(&mut self) -> Result<(), Error> {
-        self.answers_due = 0;
-        let session = self.client.session();
-        if !self.plan.subscriptions.is_empty() {
-            session.subscribe(
-                self.plan.subscriptions.clone(),
-                self.plan.subscribe_properties.clone(),
-            )?;
-            self.answers_due += 1;
-        }
+        self.answers_due = usize::from(self.plan.subscriptions.ask(&mut self.client)?);
         if !self.plan.unsubscribe.is_empty() {
-            session.unsubscribe(
+            self.client.session().unsubscribe(
                 self.plan.unsubscribe.clone(),
                 self.plan.unsubscribe_properties.clone(),
             )?;
@@ -326,23 +305,13 @@ impl<'a> Subscriber<'a> {
     }
 
     fn subscribed(&mut self, answer: &SubAck) {
-        let mut refused = Vec::new();
-        for (subscription, reason) in self.plan.subscriptions.iter().zip(&answer.reasons) {
-            if reason.is_error() {
-                let name = with_details(reason.to_string(), &answer.properties);
-                refused.push(format!("'{}': {name}", subscription.filter));
-            }
-        }
         // With -E the subscriptions are all that was asked for.
-        let all_asked_for = self.plan.stop.after_suback && !refused.is_empty();
-        if refused.len() == self.plan.subscriptions.len() || all_asked_for {
-            self.refusal = Some(Error::SubscribeRefused(refused.join(", ")));
-        } else {
-            for one in &refused {
-                self.diagnostics
-                    .warn(&format!("the broker refused the subscription: {one}"));
-            }
-        }
+        let all_are_needed = self.plan.stop.after_suback;
+        let judged = self
+            .plan
+            .subscriptions
+            .judge(answer, all_are_needed, self.diagnostics);
+        self.refusal = judged.err().or(self.refusal.take());
         self.answered();
     }
 
@@ -360,7 +329,7 @@ impl<'a> Subscriber<'a> {
         self.answers_due = self.answers_due.saturating_sub(1);
         // With nothing subscribed to, the answer is all that can come.
         let only_unsubscribes =
-            self.plan.subscriptions.is_empty() && self.plan.connection.settings.clean_start;
+            self.plan.subscriptions.list.is_empty() && self.plan.connection.settings.clean_start;
         if self.answers_due == 0 && (self.plan.stop.after_suback || only_unsubscribes) {
             self.enough = true;
         }
@@ -458,42 +427,14 @@ impl<'a> Subscriber<'a> {
         self.leave(signals, result).await
     }
 
-    /// Ends the connection, in order if the broker is there, and then writes what is left: a reader
-    /// that is slow must not make a broker wait that has given all. A (further) signal ends the wait.
-    async fn leave(self, mut signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
-        let Self {
-            client,
-            plan,
-            mut stdout,
-            ..
-        } = self;
-        let close = client.close(Reason::SUCCESS, plan.disconnect, false);
-        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
-        let written = tokio::select! {
-            written = stdout.finish() => written,
-            signal = signals.next() => {
-                return result.and(Err(Error::Interrupted(
-                    signal,
-                    Some("not all messages that came were printed".to_owned()),
-                )));
-            }
-        };
-        result.and(output_result(written))
-    }
-}
-
-/// That nobody reads any more is the end, and no failure.
-fn output_result(written: io::Result<()>) -> Result<(), Error> {
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("cannot write to stdout", error))
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn sleep_until(instant: Option<Instant>) {
-    if let Some(instant) = instant {
-        tokio::time::sleep_until(instant).await;
+    async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        ending::leave(
+            self.client,
+            self.plan.disconnect,
+            self.stdout,
+            signals,
+            result,
+        )
+        .await
     }
 }

@@ -12,6 +12,7 @@ mod terminal;
 mod time;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use colored::Colorize;
 
@@ -36,6 +37,14 @@ impl Diagnostics {
 
     pub fn warn(&self, text: &str) {
         line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+    }
+
+    /// The connection broke, and is tried again after `pause`.
+    pub fn retrying(&self, why: &str, pause: Duration) {
+        self.warn(&format!(
+            "{why}; trying again in {:.1} s",
+            pause.as_secs_f32()
+        ));
     }
 
     pub fn note(&self, text: &str) {

@@ -26,6 +26,7 @@ mod publish;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;
+mod request;
 mod signals;
 mod subscribe;
 mod subscribe_json;

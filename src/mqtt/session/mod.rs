@@ -109,6 +109,11 @@ impl Session {
         self.accepted
     }
 
+    /// The largest packet that the broker takes, in bytes; what it has not said yet is the protocol's.
+    pub fn maximum_packet_size(&self) -> usize {
+        self.limits.maximum_packet_size
+    }
+
     /// A stream is up: writes CONNECT.
     pub fn open(&mut self, now: Instant) -> Result<(), SessionError> {
         let settings = Arc::clone(&self.settings);

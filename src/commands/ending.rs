@@ -1,0 +1,52 @@
+//! How a verb ends: the connection in order if the broker is there, then what is left for stdout.
+
+use std::io;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::mqtt::properties::Properties;
+use crate::mqtt::reason::Reason;
+use crate::output::Stdout;
+use crate::signal::Signals;
+
+/// How long a goodbye may take that nobody waits for.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
+pub async fn goodbye(client: Client, disconnect: Properties) {
+    let close = client.close(Reason::SUCCESS, disconnect, false);
+    let _ = tokio::time::timeout(GOODBYE, close).await;
+}
+
+/// Ends the connection and then writes what is left: a reader that is slow must not make a broker
+/// wait that has given all. A (further) signal ends the wait.
+pub async fn leave(
+    client: Client,
+    disconnect: Properties,
+    mut stdout: Stdout,
+    mut signals: Signals,
+    result: Result<(), Error>,
+) -> Result<(), Error> {
+    goodbye(client, disconnect).await;
+    let written = tokio::select! {
+        written = stdout.finish() => written,
+        signal = signals.next() => {
+            return result.and(Err(Error::Interrupted(
+                signal,
+                Some("not all messages that came were printed".to_owned()),
+            )));
+        }
+    };
+    result.and(output_result(written))
+}
+
+/// That nobody reads any more is the end, and no failure.
+pub fn output_result(written: io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to stdout", error))
+        }
+        _ => Ok(()),
+    }
+}
