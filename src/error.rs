@@ -62,7 +62,7 @@ pub enum Error {
     Broker(#[from] BrokerError),
     #[error(transparent)]
     Bench(#[from] BenchError),
-    #[error("the broker did not keep what MQTT promises: {0}")]
+    #[error("the run failed: {0}")]
     BenchFailed(String),
 }
 

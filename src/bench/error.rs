@@ -15,7 +15,7 @@ pub enum ConnectionError {
     Dial(DialError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", crate::net::io_reason(.0))]
     Io(io::Error),
     #[error("the broker closed the connection")]
     Closed,

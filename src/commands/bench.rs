@@ -154,26 +154,22 @@ fn verdict(report: &Report, signal: Option<Signal>) -> Result<(), Error> {
     let promise = report.promise();
     let lost = report.account.map_or(0, |account| account.lost);
     let wrong = [
-        (counts.failed, "connections failed", true),
-        (counts.broken, "connections broke", true),
-        (counts.refused, "messages were refused", true),
-        (
-            report.unacknowledged,
-            "messages were not acknowledged",
-            true,
-        ),
-        (lost, "messages were lost", promise > QoS::AtMostOnce),
+        (counts.failed, "failed connections", true),
+        (counts.broken, "broken connections", true),
+        (counts.refused, "refused messages", true),
+        (report.unacknowledged, "unacknowledged messages", true),
+        (lost, "lost messages", promise > QoS::AtMostOnce),
         (
             counts.duplicated,
-            "messages came twice",
+            "repeated messages",
             promise == QoS::ExactlyOnce,
         ),
-        (counts.corrupted, "messages were damaged", true),
+        (counts.corrupted, "damaged messages", true),
     ];
     let wrong: Vec<String> = wrong
         .into_iter()
         .filter(|(count, _, counts)| *count > 0 && *counts)
-        .map(|(count, what, _)| format!("{count} {what}"))
+        .map(|(count, what, _)| format!("{what}: {count}"))
         .collect();
     if !wrong.is_empty() {
         return Err(Error::BenchFailed(wrong.join(", ")));

@@ -224,6 +224,25 @@ fn what_the_broker_says_is_shown_with_its_control_characters_made_harmless() {
 }
 
 #[test]
+fn a_bench_whose_messages_are_refused_prints_its_result_and_ends_with_8() {
+    needs!("mosquitto");
+    let broker = Mosquitto::config()
+        .acl("topic read #\ntopic write open/#\n")
+        .start();
+    let bench = |topic: &str| {
+        mozzie("bench --subscribers 0 -V 5 -q 1 -n 1")
+            .at(broker.port)
+            .option("-t", topic)
+            .run()
+    };
+    let done = bench("closed/a");
+    done.status(8);
+    assert!(done.stderr.contains("refused messages: 1"), "{done}");
+    assert!(done.stdout_text().contains("refused"), "{done}");
+    bench("open/a").status(0);
+}
+
+#[test]
 fn a_publish_that_the_acl_refuses_is_5_and_names_the_topic() {
     needs!("mosquitto");
     let broker = Mosquitto::config()
