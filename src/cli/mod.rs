@@ -3,6 +3,9 @@
 pub mod bench;
 pub mod broker;
 pub mod connection;
+pub mod link;
+pub mod mosquitto;
+mod options_file;
 pub mod property;
 pub mod publish;
 pub mod subscribe;
@@ -12,11 +15,12 @@ pub mod values;
 pub mod will;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 
 #[derive(Debug, Parser)]
@@ -57,11 +61,32 @@ pub enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Run a broker on this machine
     Broker(broker::BrokerArgs),
+    /// Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr
+    Link(link::LinkArgs),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a folder
     #[command(hide = true)]
     Man { dir: PathBuf },
+}
+
+impl Command {
+    /// Whether only the result is wanted, and no word on what went wrong.
+    pub fn is_quiet(&self) -> bool {
+        self.debug_args().is_some_and(|debug| debug.quiet)
+    }
+
+    fn debug_args(&self) -> Option<&connection::DebugArgs> {
+        match self {
+            Self::Publish(args) => Some(&args.debug),
+            Self::Subscribe(args) => Some(&args.debug),
+            Self::Bench(_)
+            | Self::Broker(_)
+            | Self::Link(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => None,
+        }
+    }
 }
 
 /// What a command line asks for.
@@ -71,11 +96,51 @@ pub enum Parsed {
     Print(String),
 }
 
-/// Parses a command line; help and version are results, everything else that clap refuses is an error.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+/// Parses a command line; help and version are results, everything else that is refused is an error.
+pub fn parse(
+    arguments: Vec<OsString>,
+    dialect: Dialect,
+    format: mosquitto::FormatCheck,
+) -> Result<Parsed, Error> {
+    if let Dialect::Mosquitto(tool) = dialect {
+        return mosquitto::parse(tool, arguments.get(1..).unwrap_or_default(), format);
+    }
+    let parsed = parse_native(&arguments, Cli::command())?;
+    let file = match &parsed {
+        Parsed::Run(command) => command.debug_args().and_then(|d| d.options_file.clone()),
+        Parsed::Print(_) => None,
+    };
+    match file {
+        Some(file) => parse_native(&with_file(arguments, &file)?, overriding()),
+        None => Ok(parsed),
+    }
+}
+
+/// The words of an option file go before those that were typed, which so have the last word.
+fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> {
+    let text = options_file::read(file).map_err(|source| Error::Input {
+        option: "-o",
+        path: file.to_owned(),
+        source,
+    })?;
+    let mut typed = typed.into_iter();
+    let mut words: Vec<_> = typed.by_ref().take(2).collect();
+    words.extend(options_file::native_words(&text));
+    words.extend(typed);
+    Ok(words)
+}
+
+fn overriding() -> clap::Command {
+    Cli::command().mut_subcommands(|verb| verb.args_override_self(true))
+}
+
+fn parse_native(arguments: &[OsString], command: clap::Command) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    let arguments = property::join_words(arguments.into_iter().collect(), &Cli::command());
-    match Cli::try_parse_from(&arguments) {
+    let arguments = property::join_words(arguments.to_vec(), &command);
+    let parsed = command
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
         Ok(cli) => Ok(Parsed::Run(cli.command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

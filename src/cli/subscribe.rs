@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::connection::{ConnectionArgs, DebugArgs};
-use super::values::Span;
+use super::values::{Percent, Span};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::RetainHandling;
 
@@ -116,6 +116,9 @@ pub struct OutputArgs {
     /// Print no newline after a payload
     #[arg(short = 'N', long = "no-newline", conflicts_with = "json")]
     pub no_newline: bool,
+    /// Print only this share of the messages, chosen by chance
+    #[arg(long, value_name = "PERCENT")]
+    pub random_filter: Option<Percent>,
     /// Print each message as one JSON object a line
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub json: Option<JsonForm>,

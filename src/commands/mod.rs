@@ -4,20 +4,28 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod link;
 mod publish;
 mod subscribe;
+
+use std::ffi::OsStr;
 
 use crate::cli::Command;
 use crate::error::Error;
 use crate::output::Diagnostics;
 
-pub fn run(command: Command) -> Result<(), Error> {
-    let diagnostics = Diagnostics::new();
+/// mosquitto's complaint about the text of `-F`.
+pub fn check_format(_format: &OsStr) -> Result<(), String> {
+    Ok(())
+}
+
+pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
     match command {
-        Command::Publish(args) => publish::run(*args, &diagnostics),
-        Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
+        Command::Publish(args) => publish::run(*args, diagnostics),
+        Command::Subscribe(args) => subscribe::run(*args, diagnostics),
         Command::Bench(args) => bench::run(&args),
-        Command::Broker(args) => broker::run(&args, &diagnostics),
+        Command::Broker(args) => broker::run(&args, diagnostics),
+        Command::Link(args) => link::run(&args),
         Command::Completions { shell } => complete::completions(shell),
         Command::Man { dir } => complete::man_pages(&dir),
     }

@@ -9,13 +9,14 @@ use tokio::time::Instant;
 
 use super::connect;
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, ConnectionPlan};
-use crate::error::{Error, with_details};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::dialect::Dialect;
+use crate::error::{Error, mosquitto_reason, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
-use crate::mqtt::properties::{Place, Properties};
+use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Event, Observer, PublishError};
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::output::Diagnostics;
 use crate::payload::Source;
 use crate::payload::source::Next;
@@ -35,14 +36,14 @@ struct PublishPlan {
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let trace = args.debug.debug.then(|| diagnostics.tracer());
-    let plan = plan(args)?;
+    let plan = plan(args, diagnostics.dialect())?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         Publisher::new(plan, trace, diagnostics).run(signals).await
     })
 }
 
-fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
+fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     let url_topic = args
         .connection
         .broker
@@ -66,7 +67,10 @@ fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
         }
     };
     let version = connect::version(&args.connection, &[])?;
-    let connection = connect::plan(&args.connection, version)?;
+    let mut connection = connect::plan(&args.connection, version, dialect)?;
+    if !dialect.is_native() && !args.input.stdin_lines {
+        connection.reconnect = Reconnect::Never;
+    }
     let properties = &args.connection.properties;
     for (option, place) in [
         ("-D subscribe", Place::Subscribe),
@@ -83,17 +87,13 @@ fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
     let most = MAX_REMAINING_LENGTH - 4 - topic.len();
     let input = args.input;
     let payload = if let Some(text) = input.message {
-        Some(Bytes::from(text))
+        Some(connect::os_bytes(text).into())
     } else if let Some(path) = input.file {
         Some(connect::read_input("-f", &path, most as u64)?.into())
     } else if input.stdin_file {
         let all = connect::read_input("-s", Path::new("-"), most as u64)?;
         if all.is_empty() {
-            // The command before the pipe may have failed: that must not look like a message.
-            return Err(Error::usage(
-                "-s: there is nothing on stdin",
-                "-n publishes an empty message",
-            ));
+            return Err(Error::EmptyInput);
         }
         Some(all.into())
     } else if input.null_message {
@@ -225,7 +225,9 @@ impl<'a> Publisher<'a> {
                 }
             }
             ClientEvent::Session(Event::Acknowledged(ack)) => {
-                if ack.reason.is_error() {
+                if ack.reason.is_error() && !self.diagnostics.dialect().is_native() {
+                    self.warn_as_mosquitto(&ack);
+                } else if ack.reason.is_error() {
                     let why = with_details(ack.reason.to_string(), &ack.properties);
                     self.refuse(why);
                 } else {
@@ -240,6 +242,20 @@ impl<'a> Publisher<'a> {
             // Nothing is subscribed to.
             ClientEvent::Session(_) => {}
         }
+    }
+
+    /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
+    fn warn_as_mosquitto(&mut self, ack: &Acknowledged) {
+        self.tally.delivered += 1;
+        let mut text = format!(
+            "Warning: Publish {} failed: {}.\n",
+            ack.packet_id,
+            mosquitto_reason(ack.reason)
+        );
+        if let Some(why) = ack.properties.text(PropertyId::ReasonString) {
+            text.push_str(&format!("{why}\n"));
+        }
+        self.diagnostics.mosquitto(&text);
     }
 
     fn begin_pause(&mut self) {
@@ -303,6 +319,11 @@ impl<'a> Publisher<'a> {
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
+                self.held = Some(payload);
+            }
+            // mosquitto_pub leaves the flag out and says nothing.
+            Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
+                self.template.retain = false;
                 self.held = Some(payload);
             }
             Err(error) => {

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::connect;
 use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
-use crate::client::{Client, ClientEvent, ConnectionPlan};
-use crate::error::{Error, with_details};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::dialect::Dialect;
+use crate::error::{Error, Verdict, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties};
@@ -18,7 +19,7 @@ use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout};
+use crate::output::{Diagnostics, Stdout, Trace};
 use crate::signal::{Signal, Signals};
 
 /// What `sub` is to do, checked.
@@ -33,6 +34,8 @@ struct SubscribePlan {
     retained: Retained,
     remove_retained: bool,
     stop: Stop,
+    /// Of the messages that count, how many in a hundred are printed.
+    random_percent: Option<f64>,
     format: Format,
 }
 
@@ -53,18 +56,23 @@ struct Stop {
 }
 
 pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let trace = args.debug.debug.then(|| diagnostics.tracer());
-    let plan = plan(args)?;
+    let dialect = diagnostics.dialect();
+    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
+    let trace = args.debug.debug.then(|| match &mixed_in {
+        Some(trace) => trace.observer(),
+        None => diagnostics.tracer(),
+    });
+    let plan = plan(args, dialect)?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
-        Subscriber::new(plan, stdout, trace, diagnostics)
+        Subscriber::new(plan, stdout, trace, mixed_in, diagnostics)
             .run(signals)
             .await
     })
 }
 
-fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
+fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
     let retained = &args.retained;
     let version = connect::version(
         &args.connection,
@@ -124,6 +132,10 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
                 .map_or(RetainHandling::Always, Into::into),
         })
         .collect();
+    let mut connection = connect::plan(&args.connection, version, dialect)?;
+    if !dialect.is_native() {
+        connection.reconnect = Reconnect::WhenReached;
+    }
     Ok(SubscribePlan {
         subscriptions,
         subscribe_properties: properties.of(Place::Subscribe),
@@ -143,7 +155,8 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
             after_suback: args.stop.exit_after_suback,
         },
         format: format(&args.output),
-        connection: connect::plan(&args.connection, version)?,
+        random_percent: args.output.random_filter.map(|percent| percent.0),
+        connection,
     })
 }
 
@@ -165,6 +178,8 @@ struct Subscriber<'a> {
     plan: SubscribePlan,
     printer: Printer,
     stdout: Stdout,
+    /// Packets that are shown among the messages.
+    trace: Option<Trace>,
     diagnostics: &'a Diagnostics,
     /// Messages that counted.
     count: u64,
@@ -176,26 +191,31 @@ struct Subscriber<'a> {
     enough: bool,
     /// Every subscription was refused, or a removal was.
     refusal: Option<Error>,
+    /// How we take our leave.
+    goodbye: Reason,
 }
 
 impl<'a> Subscriber<'a> {
     fn new(
         plan: SubscribePlan,
         stdout: Stdout,
-        trace: Option<Observer>,
+        observer: Option<Observer>,
+        trace: Option<Trace>,
         diagnostics: &'a Diagnostics,
     ) -> Self {
         Self {
-            client: Client::new(plan.connection.clone(), trace),
+            client: Client::new(plan.connection.clone(), observer),
             printer: Printer::new(plan.format),
             plan,
             stdout,
+            trace,
             diagnostics,
             count: 0,
             answers_due: 0,
             to_remove: Vec::new(),
             enough: false,
             refusal: None,
+            goodbye: Reason::SUCCESS,
         }
     }
 
@@ -212,6 +232,7 @@ impl<'a> Subscriber<'a> {
                     self.stdout.flush();
                 }
             }
+            self.show_trace();
             // Nothing more is waiting: a reader of the pipe sees what has come.
             self.stdout.flush();
             self.remove_waiting()?;
@@ -243,7 +264,15 @@ impl<'a> Subscriber<'a> {
                 && self.client.session().unacknowledged() == 0)
     }
 
+    /// Packets first, then what is printed because of them.
+    fn show_trace(&mut self) {
+        if let Some(trace) = &self.trace {
+            trace.drain(self.stdout.buffer());
+        }
+    }
+
     fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
+        self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
                 let again = self.client.session().times_accepted() > 1;
@@ -299,17 +328,22 @@ impl<'a> Subscriber<'a> {
             )?;
             self.answers_due += 1;
         }
-        if !self.plan.unsubscribe.is_empty() {
-            session.unsubscribe(
-                self.plan.unsubscribe.clone(),
-                self.plan.unsubscribe_properties.clone(),
-            )?;
+        // mosquitto_sub sends one packet for each filter.
+        let at_once = match self.diagnostics.dialect() {
+            Dialect::Native => self.plan.unsubscribe.len().max(1),
+            Dialect::Mosquitto(_) => 1,
+        };
+        for filters in self.plan.unsubscribe.chunks(at_once) {
+            session.unsubscribe(filters.to_vec(), self.plan.unsubscribe_properties.clone())?;
             self.answers_due += 1;
         }
         Ok(())
     }
 
     fn subscribed(&mut self, answer: &SubAck) {
+        if !self.diagnostics.dialect().is_native() {
+            return self.subscribed_as_mosquitto(answer);
+        }
         let mut refused = Vec::new();
         for (subscription, reason) in self.plan.subscriptions.iter().zip(&answer.reasons) {
             if reason.is_error() {
@@ -326,6 +360,24 @@ impl<'a> Subscriber<'a> {
                 self.diagnostics
                     .warn(&format!("the broker refused the subscription: {one}"));
             }
+        }
+        self.answered();
+    }
+
+    /// Only that all were refused is worth a word, and none of it is a failure.
+    fn subscribed_as_mosquitto(&mut self, answer: &SubAck) {
+        if let Some(trace) = &self.trace {
+            let granted: Vec<_> = answer.reasons.iter().map(|r| r.0.to_string()).collect();
+            trace.line(&format!(
+                "Subscribed (mid: {}): {}",
+                answer.packet_id,
+                granted.join(", ")
+            ));
+        }
+        if answer.reasons.iter().all(|reason| reason.is_error()) {
+            self.refusal = Some(Error::SubscribeRefused(String::new()));
+        } else if self.plan.stop.after_suback {
+            self.enough = true;
         }
         self.answered();
     }
@@ -374,7 +426,13 @@ impl<'a> Subscriber<'a> {
         if left_out {
             return;
         }
-        self.printer.print(publish, self.stdout.buffer());
+        let shown = self
+            .plan
+            .random_percent
+            .is_none_or(|percent| fastrand::f64() * 100.0 < percent);
+        if shown {
+            self.printer.print(publish, self.stdout.buffer());
+        }
         self.count += 1;
         if self
             .plan
@@ -416,6 +474,14 @@ impl<'a> Subscriber<'a> {
 
     async fn time_is_up(mut self, signals: Signals) -> Result<(), Error> {
         let connected = self.client.session().times_accepted() > 0;
+        if !self.diagnostics.dialect().is_native() {
+            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+            let end = match connected {
+                true => Error::TimedOut(String::new()),
+                false => Verdict::silent(u8::MAX).into(),
+            };
+            return self.leave(signals, Err(end)).await;
+        }
         let seconds = self.plan.stop.timeout.unwrap_or_default().as_secs_f64();
         let missed = match (connected, self.plan.stop.count) {
             (false, _) => format!("no connection within {seconds} s"),
@@ -428,8 +494,17 @@ impl<'a> Subscriber<'a> {
     }
 
     async fn interrupted(mut self, signal: Signal, signals: Signals) -> Result<(), Error> {
+        let accepted = self.client.session().times_accepted() > 0;
+        if !self.diagnostics.dialect().is_native() {
+            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+            let result = match accepted {
+                true => Ok(()),
+                false => Err(Verdict::silent(u8::MAX).into()),
+            };
+            return self.leave(signals, result).await;
+        }
         let unlimited = self.plan.stop.count.is_none() && self.plan.stop.timeout.is_none();
-        if unlimited && self.client.session().times_accepted() > 0 {
+        if unlimited && accepted {
             return self.leave(signals, Ok(())).await;
         }
         let count = self.plan.stop.count;
@@ -445,10 +520,15 @@ impl<'a> Subscriber<'a> {
             client,
             plan,
             mut stdout,
+            trace,
+            goodbye,
             ..
         } = self;
-        let close = client.close(Reason::SUCCESS, plan.disconnect, false);
+        let close = client.close(goodbye, plan.disconnect, false);
         let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        if let Some(trace) = trace {
+            trace.drain(stdout.buffer());
+        }
         let written = tokio::select! {
             written = stdout.finish() => written,
             signal = signals.next() => {

@@ -7,6 +7,7 @@ mod progress;
 mod stdout;
 mod terminal;
 mod time;
+mod trace;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -14,33 +15,70 @@ use colored::Colorize;
 
 pub use progress::ProgressLine;
 pub use stdout::Stdout;
+pub use trace::Trace;
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::session::{Direction, Observer};
 
 /// Everything that is not data: one line each, on stderr.
+///
+/// Under a mosquitto name only that client's own texts are printed.
 #[derive(Debug)]
-pub struct Diagnostics(());
+pub struct Diagnostics {
+    dialect: Dialect,
+    quiet: bool,
+}
 
 impl Diagnostics {
-    pub fn new() -> Self {
+    pub fn new(dialect: Dialect) -> Self {
         // colored looks at stdout; what is coloured here goes to stderr. NO_COLOR is its own rule.
         if !io::stderr().is_terminal() {
             colored::control::set_override(false);
         }
-        Self(())
+        Self {
+            dialect,
+            quiet: false,
+        }
+    }
+
+    /// For `--quiet`: from now on nothing but errors of the command line.
+    pub fn quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// A text that only mosquitto's clients have, in their form.
+    pub fn mosquitto(&self, text: &str) {
+        if !self.quiet {
+            raw(text);
+        }
     }
 
     pub fn warn(&self, text: &str) {
-        line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+        if self.is_chatty() {
+            line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+        }
     }
 
     pub fn note(&self, text: &str) {
-        line(&format!("mozzie: {text}"));
+        if self.is_chatty() {
+            line(&format!("mozzie: {text}"));
+        }
+    }
+
+    fn is_chatty(&self) -> bool {
+        self.dialect.is_native() && !self.quiet
     }
 
     /// Prints every packet, for `-d`.
     pub fn tracer(&self) -> Observer {
+        if !self.dialect.is_native() {
+            return trace::at_once();
+        }
         Box::new(|direction, packet| {
             let arrow = match direction {
                 Direction::Sent => "→",
@@ -51,6 +89,17 @@ impl Diagnostics {
     }
 
     pub fn error(&self, error: &Error) {
+        if let Dialect::Mosquitto(tool) = self.dialect {
+            self.mosquitto(&error.mosquitto_text(tool));
+            if let Error::Mosquitto(verdict) = error {
+                // That stdout is closed changes nothing any more.
+                let _ = print(verdict.usage.as_bytes());
+            }
+            return;
+        }
+        if self.quiet && error.exit_code() != 2 {
+            return;
+        }
         line(&format!(
             "mozzie: {} {}",
             "error:".red().bold(),
@@ -66,6 +115,11 @@ impl Diagnostics {
 fn line(text: &str) {
     let mut text = terminal::visible_line(text);
     text.push('\n');
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text that is in its final form, for stderr.
+fn raw(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
