@@ -99,6 +99,17 @@ impl Verdict {
         }
     }
 
+    /// The broker takes only messages of a lower QoS.
+    pub fn qos_not_supported() -> Self {
+        Self {
+            code: 7,
+            text: "Error: Message QoS not supported on broker, try a lower QoS.\n\
+                   Error: The connection was lost\n"
+                .to_owned(),
+            usage: String::new(),
+        }
+    }
+
     pub fn silent(code: u8) -> Self {
         Self {
             code,

@@ -317,6 +317,9 @@ impl Client {
     /// The broker sent DISCONNECT. What passes by itself is worth another attempt; a takeover or a
     /// refusal is not, for it would only repeat itself.
     fn ended(&mut self, disconnect: Disconnect) -> Result<ClientEvent, Error> {
+        if self.plan.reconnect != Reconnect::WhenAccepted {
+            return Err(Error::Ended(disconnect));
+        }
         match disconnect.reason {
             Reason::SUCCESS
             | Reason::SERVER_SHUTTING_DOWN

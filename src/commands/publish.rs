@@ -11,7 +11,7 @@ use super::connect;
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::{Error, mosquitto_reason, with_details};
+use crate::error::{Error, Verdict, mosquitto_reason, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
 use crate::mqtt::properties::{Place, Properties, PropertyId};
@@ -158,6 +158,8 @@ struct Publisher<'a> {
     input_error: Option<io::Error>,
     /// A message that the window had no room for.
     held: Option<Bytes>,
+    /// How a mosquitto client ends when the broker cannot take its messages.
+    verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
 }
@@ -176,6 +178,7 @@ impl<'a> Publisher<'a> {
             source_ended: false,
             input_error: None,
             held: None,
+            verdict: None,
             pause_until: None,
         }
     }
@@ -321,6 +324,12 @@ impl<'a> Publisher<'a> {
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
                 self.held = Some(payload);
             }
+            Err(PublishError::QosNotSupported { .. })
+                if !self.diagnostics.dialect().is_native() =>
+            {
+                self.verdict = Some(Verdict::qos_not_supported());
+                self.source_ended = true;
+            }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
                 self.template.retain = false;
@@ -355,6 +364,9 @@ impl<'a> Publisher<'a> {
             .close(Reason::SUCCESS, self.disconnect, linger)
             .await;
         let tally = self.tally;
+        if let Some(verdict) = self.verdict {
+            return Err(verdict.into());
+        }
         if let Some(why) = tally.refusal {
             let topic = self.template.topic.to_string();
             let why = if tally.total > 1 {

@@ -15,7 +15,6 @@ mod code {
     pub const CONNECTION_LOST: u8 = 7;
     pub const AUTH: u8 = 11;
     pub const PROXY: u8 = 16;
-    pub const QOS: u8 = 24;
     pub const TIMEOUT: u8 = 27;
 }
 
@@ -43,7 +42,6 @@ impl Error {
             },
             Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
             Self::Authentication(_) => code::AUTH,
-            Self::PublishRefused { .. } => code::QOS,
             Self::TimedOut(_) => code::TIMEOUT,
             // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
             // subscription.
@@ -54,6 +52,7 @@ impl Error {
             | Self::Dial(_)
             | Self::Input { .. }
             | Self::EmptyInput
+            | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Bench(_)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::mqtt::packet::{Packet, Publish, Subscription};
+use crate::mqtt::packet::{Disconnect, Packet, Publish, Subscription};
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::session::{Direction, Observer};
 
@@ -20,6 +20,13 @@ impl Trace {
         Box::new(move |direction, packet| {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             narrator.tell(direction, packet, &mut lines);
+            // mosquitto_sub takes its leave of a broker that has refused it, and nothing is sent.
+            if let Packet::ConnAck(connack) = packet
+                && connack.reason.0 != 0
+            {
+                let goodbye = Packet::Disconnect(Disconnect::default());
+                narrator.tell(Direction::Sent, &goodbye, &mut lines);
+            }
         })
     }
 

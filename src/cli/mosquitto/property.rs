@@ -55,7 +55,8 @@ impl Typed {
         if is_pair && words.len() < 4 {
             return Err(too_few());
         }
-        if !id.allowed_in(place) && !(place == Place::Will && id == PropertyId::ReasonString) {
+        let tolerated = place == Place::Will && id == PropertyId::ReasonString;
+        if !id.allowed_in(place) && !tolerated {
             return Err(refuse(&format!(
                 "Error: {name} property not allowed for {command} in --property argument."
             )));
