@@ -28,6 +28,7 @@ complete -c mozzie -n "__fish_mozzie_needs_command" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_needs_command" -l version -d 'Print the version'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "pub" -d 'Publish messages'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'Subscribe to topics and print what comes'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "rr" -d 'Send requests and print the replies, or answer requests'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "bench" -d 'Load-test a broker'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "broker" -d 'Run a broker on this machine'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "link" -d 'Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr'
@@ -51,7 +52,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s P -l pw -d 'Passwo
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
@@ -95,6 +96,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l quiet -d 'Print no
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s T -l filter-out -d 'Do not print messages whose topic matches this filter; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l random-filter -d 'Print only this share of the messages, chosen by chance' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter, after subscribing; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive with: 0, 1 or 2' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s C -l count -d 'End after this many messages' -r
@@ -102,9 +104,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s W -l timeout -d 'E
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-handling -d 'When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)' -r -f -a "always\t''
 new\t''
 never\t''"
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l random-filter -d 'Print only this share of the messages, chosen by chance' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l json -d 'Print each message as one JSON object a line' -r -f -a "text\t'As a string, or in base64 when it is not UTF-8'
 parsed\t'As the JSON value that it is, digit for digit; other payloads as with \'text\''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s F -l format -d 'Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
@@ -117,7 +119,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s P -l pw -d 'Passwo
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
@@ -163,6 +165,78 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-retain -d 'Ma
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l quiet -d 'Print no warnings and no errors but those of the command line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s t -l topic -d 'Topic to send requests to; with --serve the filter to take them from, which may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s e -l response-topic -d 'Topic for the replies [default: a random one below mozzie/rr/]; with --serve the one for requests that name none' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s q -l qos -d 'Quality of service of requests and replies: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s W -l timeout -d 'Wait this long for the replies to a request; exit 6 when one is missing. With --serve: end after this time' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s m -l message -d 'Publish this text' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s f -l file -d 'Publish the whole file as one message' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l replies -d 'Wait for this many replies to each request' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l window -d 'Requests of -l that may wait for their replies at once; replies are printed as they come, with 1 in the order of the requests' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l exec -d 'Command that makes the reply of a request: payload on its stdin, reply on its stdout' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l jobs -d 'Commands that may run at once' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s C -l count -d 'End after this many requests' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l json -d 'Print each message as one JSON object a line' -r -f -a "text\t'As a string, or in base64 when it is not UTF-8'
+parsed\t'As the JSON value that it is, digit for digit; other payloads as with \'text\''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s F -l format -d 'Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l unix -d 'Connect to a Unix domain socket' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s u -l username -d 'User name' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s D -l property -d 'Add an MQTT 5 property: COMMAND NAME VALUE, or COMMAND user-property NAME VALUE' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l cafile -d 'Trust the certificate authorities in this PEM file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l keyform -d 'Form of the private key [possible values: pem]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-engine -d 'OpenSSL engine that holds the key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l psk -d 'Pre-shared key in hexadecimal' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l psk-identity -d 'Name that belongs to the pre-shared key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l proxy -d 'Connect through a proxy: socks5h://, socks5:// or http://[user:password@]host[:port]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-topic -d 'Topic of the will' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-payload -d 'Payload of the will (default: empty)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s s -l stdin-file -d 'Publish all of stdin as one message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s n -l null-message -d 'Publish an empty message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l latency -d 'Say on stderr how long each reply took'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s R -l no-retained -d 'Ignore retained messages; always on, accepted for mosquitto\'s sake'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l serve -d 'Answer requests instead of sending them'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s v -l verbose -d 'Print the topic and a space before each payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s N -l no-newline -d 'Print no newline after a payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s S -l srv -d 'Find the broker by the SRV record of the host'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l no-tls -d 'Use no TLS, not even on port 8883'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws -d 'Use MQTT over WebSocket'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s d -l debug -d 'Show every packet, both ways, on stderr'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l quiet -d 'Print no warnings and no errors but those of the command line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of both: 0, 1 or 2' -r
@@ -184,7 +258,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s P -l pw -d 'Pass
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s k -l keepalive -d 'Seconds of silence after which the connection is checked; 0 for never' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s x -l session-expiry-interval -d 'Seconds that the broker keeps the session, -1 for ever (MQTT 5)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s M -l max-inflight -d 'QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes' -r

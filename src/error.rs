@@ -57,6 +57,12 @@ pub enum Error {
     SubscribeRefused(String),
     #[error("{0}")]
     TimedOut(String),
+    /// Requests are without their replies, and none will come any more.
+    #[error("{0}")]
+    NoReply(String),
+    /// Requests that a command should have answered and did not.
+    #[error("{unanswered} of {total} requests got no reply")]
+    Unanswered { unanswered: u64, total: u64 },
     #[error("{acknowledged} of {total} messages acknowledged: {why}")]
     NotAcknowledged {
         acknowledged: u64,
@@ -222,10 +228,10 @@ impl Error {
             Self::Ended(_) | Self::Authentication(_) => 4,
             Self::ConnectionLost(_) => 3,
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
-            Self::TimedOut(_) => 6,
+            Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
-            Self::Io { .. } | Self::Broker(_) => 1,
+            Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
         }
@@ -256,6 +262,8 @@ impl Error {
             Self::Bench(error) => error.hint().map(str::to_owned),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
+            | Self::NoReply(_)
+            | Self::Unanswered { .. }
             | Self::NotAcknowledged { .. }
             | Self::Interrupted(..)
             | Self::BenchFailed(_)

@@ -152,7 +152,7 @@ impl std::fmt::Debug for LoginArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Session")]
 pub struct SessionArgs {
-    /// Protocol version: 31, 311 or 5 [default: 311; 5 when an option needs it]
+    /// Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]
     #[arg(
         short = 'V',
         long,

@@ -8,6 +8,7 @@ pub mod mosquitto;
 mod options_file;
 pub mod property;
 pub mod publish;
+pub mod request;
 pub mod subscribe;
 pub mod tls;
 pub mod url;
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::dialect::Dialect;
 use crate::error::Error;
@@ -27,7 +28,7 @@ use crate::error::Error;
 #[command(
     name = "mozzie",
     version,
-    about = "MQTT at the shell: publish, subscribe, load-test a broker",
+    about = "MQTT at the shell: publish, subscribe, request and reply, load-test a broker",
     long_about = None,
     disable_help_flag = true,
     disable_version_flag = true,
@@ -38,36 +39,63 @@ use crate::error::Error;
                   subscription refused, 6 time ran out, 7 messages not acknowledged, 8 bench failed, 9 bench \
                   invalid, 130/143 interrupted, 1 anything else."
 )]
-pub struct Cli {
+struct Root {
     /// Print help
     #[arg(long, action = clap::ArgAction::HelpShort, global = true, display_order = 1000)]
     help: Option<bool>,
     /// Print the version
     #[arg(long, action = clap::ArgAction::Version, display_order = 1001)]
     version: Option<bool>,
-    #[command(subcommand)]
-    pub command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Publish messages
-    #[command(name = "pub")]
-    Publish(Box<publish::PublishArgs>),
-    /// Subscribe to topics and print what comes
-    #[command(name = "sub")]
-    Subscribe(Box<subscribe::SubscribeArgs>),
-    /// Load-test a broker
-    Bench(Box<bench::BenchArgs>),
-    /// Run a broker on this machine
-    Broker(broker::BrokerArgs),
-    /// Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr
-    Link(link::LinkArgs),
-    /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
-    /// Write the man pages into a folder
-    #[command(hide = true)]
-    Man { dir: PathBuf },
+/// The verbs. Not clap's `Subcommand`, which always makes all of them: one has some eighty options,
+/// and making them is a good part of a short run.
+macro_rules! verbs {
+    ($($name:literal $variant:ident($args:ty) $about:literal;)*) => {
+        #[derive(Debug)]
+        pub enum Command { $($variant($args)),* }
+
+        impl Command {
+            const NAMES: &[&str] = &[$($name),*];
+
+            /// The definition of one verb.
+            fn verb(name: &str) -> Option<clap::Command> {
+                match name {
+                    $($name => Some(<$args>::augment_args(clap::Command::new($name).about($about))),)*
+                    _ => None,
+                }
+            }
+
+            fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                match matches.subcommand() {
+                    $(Some(($name, matches)) => <$args>::from_arg_matches(matches).map(Self::$variant),)*
+                    _ => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    "pub" Publish(Box<publish::PublishArgs>) "Publish messages";
+    "sub" Subscribe(Box<subscribe::SubscribeArgs>) "Subscribe to topics and print what comes";
+    "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
+    "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
+    "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
+    "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
+    "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
+    "man" Man(ManArgs) "Write the man pages into a folder";
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct ManArgs {
+    pub dir: PathBuf,
 }
 
 impl Command {
@@ -80,11 +108,12 @@ impl Command {
         match self {
             Self::Publish(args) => Some(&args.debug),
             Self::Subscribe(args) => Some(&args.debug),
+            Self::Request(args) => Some(&args.debug),
             Self::Bench(_)
             | Self::Broker(_)
             | Self::Link(_)
-            | Self::Completions { .. }
-            | Self::Man { .. } => None,
+            | Self::Completions(_)
+            | Self::Man(_) => None,
         }
     }
 }
@@ -105,13 +134,13 @@ pub fn parse(
     if let Dialect::Mosquitto(tool) = dialect {
         return mosquitto::parse(tool, arguments.get(1..).unwrap_or_default(), format);
     }
-    let parsed = parse_native(&arguments, Cli::command())?;
+    let parsed = parse_native(&arguments, false)?;
     let file = match &parsed {
         Parsed::Run(command) => command.debug_args().and_then(|d| d.options_file.clone()),
         Parsed::Print(_) => None,
     };
     match file {
-        Some(file) => parse_native(&with_file(arguments, &file)?, overriding()),
+        Some(file) => parse_native(&with_file(arguments, &file)?, true),
         None => Ok(parsed),
     }
 }
@@ -130,33 +159,37 @@ fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> 
     Ok(words)
 }
 
-fn overriding() -> clap::Command {
-    Cli::command().mut_subcommands(|verb| verb.args_override_self(true))
-}
-
-fn parse_native(arguments: &[OsString], command: clap::Command) -> Result<Parsed, Error> {
+/// With `overriding`, the last of several words for one option counts.
+fn parse_native(arguments: &[OsString], overriding: bool) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    let arguments = property::join_words(arguments.to_vec(), &command);
-    let parsed = command
-        .try_get_matches_from(&arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let typed = arguments.get(1).and_then(|verb| verb.to_str());
+    let verb = typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
+    let mut root = match verb.and_then(Command::verb) {
+        Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
+        None => command(),
+    };
+    let arguments = property::join_words(arguments.to_vec(), &root);
+    let parsed = root
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Command::from_matches(&matches))
+        .map_err(|error| error.format(&mut root));
     match parsed {
-        Ok(cli) => Ok(Parsed::Run(cli.command)),
+        Ok(command) => Ok(Parsed::Run(command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Print(error.render().to_string()))
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::usage(
                 "no command given",
-                "say what to do: mozzie pub, sub, bench or broker; mozzie --help lists all",
+                "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
             )),
-            _ => Err(usage_error(&error, arguments.get(1))),
+            _ => Err(usage_error(&error, verb)),
         },
     }
 }
 
 /// clap's text in our form: one line, and the way to more help as the hint.
-fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
+fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("wrong command line");
@@ -179,9 +212,6 @@ fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
             message.push_str(line);
         }
     }
-    let verb = verb
-        .and_then(|verb| verb.to_str())
-        .filter(|verb| Cli::command().find_subcommand(verb).is_some());
     let hint = tip.unwrap_or_else(|| match verb {
         Some(verb) => format!("try 'mozzie {verb} --help'"),
         None => "try 'mozzie --help'".to_owned(),
@@ -191,5 +221,6 @@ fn usage_error(error: &clap::Error, verb: Option<&OsString>) -> Error {
 
 /// The whole command line, for completions, man pages and the README.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let verbs = Command::NAMES.iter().copied().filter_map(Command::verb);
+    Root::command().subcommands(verbs)
 }

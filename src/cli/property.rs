@@ -45,6 +45,12 @@ impl PropertyArgs {
         self.0.remove(&place);
     }
 
+    /// The word by which `-D` knows a packet.
+    pub fn command(place: Place) -> &'static str {
+        let known = COMMANDS.iter().find(|(_, known)| *known == place);
+        known.map_or("", |(command, _)| command)
+    }
+
     fn add(&mut self, words: &[&str]) -> Result<(), String> {
         let [command, name, values @ ..] = words else {
             return Err("a property needs a command, a name and a value".to_owned());

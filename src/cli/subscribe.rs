@@ -36,6 +36,9 @@ pub struct SubscriptionArgs {
     /// Do not print messages whose topic matches this filter; may be repeated
     #[arg(short = 'T', long = "filter-out", value_name = "FILTER")]
     pub filter_out: Vec<String>,
+    /// Print only this share of the messages, chosen by chance
+    #[arg(long, value_name = "PERCENT")]
+    pub random_filter: Option<Percent>,
     /// Unsubscribe from this filter, after subscribing; may be repeated
     #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER")]
     pub unsubscribe: Vec<String>,
@@ -116,10 +119,21 @@ pub struct OutputArgs {
     /// Print no newline after a payload
     #[arg(short = 'N', long = "no-newline", conflicts_with = "json")]
     pub no_newline: bool,
-    /// Print only this share of the messages, chosen by chance
-    #[arg(long, value_name = "PERCENT")]
-    pub random_filter: Option<Percent>,
     /// Print each message as one JSON object a line
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub json: Option<JsonForm>,
+    /// Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...
+    ///
+    /// %t topic, %p payload, %x and %X payload in hexadecimal digits, %l payload length, %f and %d a
+    /// payload of 4 or 8 bytes as a number, %q QoS, %r retain, %m packet identifier, %j and %J the
+    /// message as --json and --json=parsed print it; %A topic alias, %C content type, %D correlation
+    /// data, %E message expiry interval, %F payload format indicator, %P user properties, %R response
+    /// topic, %S subscription identifier; %I the time in ISO 8601, %U in seconds since 1970, @X as X of
+    /// strftime, @N its nanoseconds; %% and @@ themselves; \ \0 \a \e \n \r \t \v as in C.
+    ///
+    /// Between % and its letter, in this order: - to align left, 0 to pad with zeros, the least width,
+    /// and behind a dot the most bytes of a text, the decimals of a number, or the digits of a
+    /// hexadecimal group with the separator of groups behind it.
+    #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
+    pub format: Option<String>,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
+use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
 use crate::client::{Backoff, ConnectionPlan, Reconnect};
@@ -26,6 +27,15 @@ const TLS_PORT: u16 = 8883;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
+    version_or(Version::V311, args, needs_5)
+}
+
+/// The same with another version for who typed nothing that decides.
+pub fn version_or(
+    default: Version,
+    args: &ConnectionArgs,
+    needs_5: &[(&str, bool)],
+) -> Result<Version, Error> {
     let session = &args.session;
     let used = [
         ("-D", !args.properties.is_empty()),
@@ -39,7 +49,7 @@ pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Versio
         )),
         (Some(version), _) => Ok(version),
         (None, Some(_)) => Ok(Version::V5),
-        (None, None) => Ok(Version::V311),
+        (None, None) => Ok(default),
     }
 }
 
@@ -138,6 +148,55 @@ pub fn topic_filter(option: &str, typed: &str) -> Result<Text, Error> {
             "'+' stands for one whole level and '#' for all the rest, such as home/+/temperature or home/#",
         )
     })
+}
+
+/// The one topic to publish to, from `-t` or from the URL of `-L`.
+pub fn one_topic(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Text, Error> {
+    match (typed, url.and_then(|url| url.topic.as_ref())) {
+        (Some(topic), None) => topic_name("-t", topic),
+        (None, Some(topic)) => topic_name("-L", topic),
+        (Some(_), Some(in_url)) => Err(Error::usage(
+            format!("-t and -L both give a topic; -L's is '{in_url}'"),
+            "leave one out; the path of a WebSocket is given with --ws-path",
+        )),
+        (None, None) => Err(Error::usage(
+            "no topic given",
+            "give one with -t, such as -t home/kitchen/temperature",
+        )),
+    }
+}
+
+/// The filters to subscribe to, from each `-t` and from the URL of `-L`.
+pub fn filters(typed: &[String], url: Option<&BrokerUrl>) -> Result<Vec<Text>, Error> {
+    let mut filters = Vec::new();
+    for filter in typed {
+        filters.push(topic_filter("-t", filter)?);
+    }
+    if let Some(filter) = url.and_then(|url| url.topic.as_ref()) {
+        filters.push(topic_filter("-L", filter)?);
+    }
+    Ok(filters)
+}
+
+/// Refuses `-D` for packets that a verb never sends.
+pub fn no_properties_of(
+    verb: &str,
+    properties: &PropertyArgs,
+    places: &[Place],
+) -> Result<(), Error> {
+    match places
+        .iter()
+        .find(|place| !properties.of(**place).is_empty())
+    {
+        None => Ok(()),
+        Some(place) => Err(Error::usage(
+            format!(
+                "-D {}: {verb} sends no such packet",
+                PropertyArgs::command(*place)
+            ),
+            "leave it out",
+        )),
+    }
 }
 
 /// A whole file, or stdin where the name is '-'.

@@ -4,11 +4,17 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod ending;
+mod input;
 mod link;
 mod publish;
+mod request;
 mod subscribe;
+mod subscription;
 
 use std::ffi::OsStr;
+
+use tokio::time::Instant;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -23,11 +29,12 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
     match command {
         Command::Publish(args) => publish::run(*args, diagnostics),
         Command::Subscribe(args) => subscribe::run(*args, diagnostics),
+        Command::Request(args) => request::run(*args, diagnostics),
         Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, diagnostics),
         Command::Link(args) => link::run(&args),
-        Command::Completions { shell } => complete::completions(shell),
-        Command::Man { dir } => complete::man_pages(&dir),
+        Command::Completions(args) => complete::completions(args.shell),
+        Command::Man(args) => complete::man_pages(&args.dir),
     }
 }
 
@@ -37,4 +44,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(|e| Error::io("cannot start", e))
+}
+
+/// Waits for an instant that there may be.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }

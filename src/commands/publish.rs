@@ -1,25 +1,20 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
-use std::io;
-use std::path::Path;
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::connect;
+use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, mosquitto_reason, with_details};
 use crate::mqtt::QoS;
-use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Message};
+use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::output::Diagnostics;
-use crate::payload::Source;
-use crate::payload::source::Next;
+use crate::payload::{Feed, Source};
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
@@ -44,83 +39,26 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let url_topic = args
-        .connection
-        .broker
-        .url
-        .as_ref()
-        .and_then(|url| url.topic.clone());
-    let topic = match (&args.message.topic, &url_topic) {
-        (Some(topic), None) => connect::topic_name("-t", topic)?,
-        (None, Some(topic)) => connect::topic_name("-L", topic)?,
-        (Some(_), Some(in_url)) => {
-            return Err(Error::usage(
-                format!("-t and -L both give a topic; -L's is '{in_url}'"),
-                "leave one out; the path of a WebSocket is given with --ws-path",
-            ));
-        }
-        (None, None) => {
-            return Err(Error::usage(
-                "no topic given",
-                "give one with -t, such as -t home/kitchen/temperature",
-            ));
-        }
-    };
+    let topic = connect::one_topic(
+        args.message.topic.as_deref(),
+        args.connection.broker.url.as_ref(),
+    )?;
     let version = connect::version(&args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
     if !dialect.is_native() && !args.input.stdin_lines {
         connection.reconnect = Reconnect::Never;
     }
     let properties = &args.connection.properties;
-    for (option, place) in [
-        ("-D subscribe", Place::Subscribe),
-        ("-D unsubscribe", Place::Unsubscribe),
-    ] {
-        if !properties.of(place).is_empty() {
-            return Err(Error::usage(
-                format!("{option}: pub sends no such packet"),
-                "leave it out",
-            ));
-        }
-    }
-    // The topic and a full header must fit beside the payload.
-    let most = MAX_REMAINING_LENGTH - 4 - topic.len();
-    let input = args.input;
-    let payload = if let Some(text) = input.message {
-        Some(connect::os_bytes(text).into())
-    } else if let Some(path) = input.file {
-        Some(connect::read_input("-f", &path, most as u64)?.into())
-    } else if input.stdin_file {
-        let all = connect::read_input("-s", Path::new("-"), most as u64)?;
-        if all.is_empty() {
-            return Err(Error::EmptyInput);
-        }
-        Some(all.into())
-    } else if input.null_message {
-        Some(Bytes::new())
-    } else if input.stdin_lines {
-        None
-    } else {
-        return Err(Error::usage(
-            "no message given",
-            "give it with -m TEXT, -f FILE, -s (stdin), -l (stdin line by line) or -n (empty)",
-        ));
-    };
-    let source = match payload {
-        Some(payload) => Source::Repeat {
-            payload,
-            left: args.message.repeat,
-            pause: args.message.repeat_delay.0,
-        },
-        None => Source::stdin_lines(b'\n').map_err(|e| Error::io("cannot read stdin", e))?,
-    };
+    connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
+    let message = &args.message;
+    let source = input::source(args.input, &topic, message.repeat, message.repeat_delay.0)?;
     Ok(PublishPlan {
         connection,
         template: Message {
             topic,
             payload: Bytes::new(),
-            qos: args.message.qos,
-            retain: args.message.retain,
+            qos: message.qos,
+            retain: message.retain,
             properties: properties.of(Place::Publish),
         },
         source,
@@ -147,17 +85,11 @@ struct Tally {
 struct Publisher<'a> {
     client: Client,
     template: Message,
-    source: Source,
+    feed: Feed,
     disconnect: Properties,
     diagnostics: &'a Diagnostics,
     tally: Tally,
     connected: bool,
-    /// The source has said "later".
-    source_waits: bool,
-    source_ended: bool,
-    input_error: Option<io::Error>,
-    /// A message that the window had no room for.
-    held: Option<Bytes>,
     /// How a mosquitto client ends when the broker cannot take its messages.
     verdict: Option<Verdict>,
     /// No message before this instant.
@@ -169,15 +101,11 @@ impl<'a> Publisher<'a> {
         Self {
             client: Client::new(plan.connection, trace),
             template: plan.template,
-            source: plan.source,
+            feed: Feed::new(plan.source),
             disconnect: plan.disconnect,
             diagnostics,
             tally: Tally::default(),
             connected: false,
-            source_waits: false,
-            source_ended: false,
-            input_error: None,
-            held: None,
             verdict: None,
             pause_until: None,
         }
@@ -202,7 +130,7 @@ impl<'a> Publisher<'a> {
                     Ok(event) => self.handle(event),
                     Err(error) => return Err(self.broken_off(error)),
                 },
-                () = self.source.ready(), if self.source_waits => self.source_waits = false,
+                () = self.feed.ready(), if self.feed.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
                 signal = signals.next() => return self.interrupted(signal).await,
             }
@@ -215,10 +143,7 @@ impl<'a> Publisher<'a> {
             ClientEvent::Retrying { why, pause } => {
                 self.connected = false;
                 self.tally.unknown += std::mem::take(&mut self.tally.on_their_way);
-                self.diagnostics.warn(&format!(
-                    "{why}; trying again in {:.1} s",
-                    pause.as_secs_f32()
-                ));
+                self.diagnostics.retrying(&why, pause);
             }
             ClientEvent::Drained => {
                 let flushed = std::mem::take(&mut self.tally.on_their_way);
@@ -262,18 +187,16 @@ impl<'a> Publisher<'a> {
     }
 
     fn begin_pause(&mut self) {
-        let pause = self.source.pause();
-        if !pause.is_zero() && !self.source_ended {
+        let pause = self.feed.pause();
+        if !pause.is_zero() && !self.feed.has_ended() {
             self.pause_until = Some(Instant::now() + pause);
         }
     }
 
     /// Publishes while there is input, room in the window and in the output.
     fn publish_what_fits(&mut self) {
-        let serial = !self.source.pause().is_zero();
+        let serial = !self.feed.pause().is_zero();
         while self.connected
-            && !self.source_ended
-            && !self.source_waits
             && self.pause_until.is_none()
             && self.client.session().output().len() < BATCH
         {
@@ -285,25 +208,8 @@ impl<'a> Publisher<'a> {
             if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
                 return;
             }
-            let payload = match self
-                .held
-                .take()
-                .map_or_else(|| self.source.try_next(), |p| Ok(Next::Payload(p)))
-            {
-                Ok(Next::Payload(payload)) => payload,
-                Ok(Next::Later) => {
-                    self.source_waits = true;
-                    return;
-                }
-                Ok(Next::End) => {
-                    self.source_ended = true;
-                    return;
-                }
-                Err(error) => {
-                    self.input_error = Some(error);
-                    self.source_ended = true;
-                    return;
-                }
+            let Some(payload) = self.feed.next() else {
+                return;
             };
             self.publish(payload);
         }
@@ -322,18 +228,18 @@ impl<'a> Publisher<'a> {
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
-                self.held = Some(payload);
+                self.feed.put_back(payload);
             }
             Err(PublishError::QosNotSupported { .. })
                 if !self.diagnostics.dialect().is_native() =>
             {
                 self.verdict = Some(Verdict::qos_not_supported());
-                self.source_ended = true;
+                self.feed.stop();
             }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
                 self.template.retain = false;
-                self.held = Some(payload);
+                self.feed.put_back(payload);
             }
             Err(error) => {
                 self.tally.total += 1;
@@ -348,16 +254,16 @@ impl<'a> Publisher<'a> {
             self.tally.refusal = Some(why);
         }
         // More of the same would be refused as well.
-        self.source_ended = true;
+        self.feed.stop();
     }
 
     fn is_done(&mut self) -> bool {
-        self.source_ended
+        self.feed.has_ended()
             && self.tally.on_their_way == 0
             && self.client.session().unacknowledged() == 0
     }
 
-    async fn finish(self) -> Result<(), Error> {
+    async fn finish(mut self) -> Result<(), Error> {
         let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
         let closed = self
             .client
@@ -379,7 +285,7 @@ impl<'a> Publisher<'a> {
             };
             return Err(Error::PublishRefused { topic, why });
         }
-        if let Some(error) = self.input_error {
+        if let Some(error) = self.feed.take_error() {
             return Err(Error::io(
                 format!("cannot read more of stdin after {} messages", tally.total),
                 error,
@@ -423,15 +329,7 @@ impl<'a> Publisher<'a> {
             "{} of {} messages acknowledged",
             self.tally.delivered, self.tally.total
         );
-        // In order if it goes fast, but a user who interrupts does not want to wait.
-        let close = self.client.close(Reason::SUCCESS, self.disconnect, false);
-        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
+        ending::goodbye(self.client, Reason::SUCCESS, self.disconnect).await;
         Err(Error::Interrupted(signal, Some(what)))
-    }
-}
-
-async fn sleep_until(instant: Option<Instant>) {
-    if let Some(instant) = instant {
-        tokio::time::sleep_until(instant).await;
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::connect;
+use super::subscription::{self, Subscriptions};
+use super::{connect, ending, sleep_until};
 use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
@@ -18,6 +19,7 @@ use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
+use crate::output::format::{JsonDialect, Template};
 use crate::output::message::{Format, Printer};
 use crate::output::{Diagnostics, Stdout, Trace};
 use crate::signal::{Signal, Signals};
@@ -25,8 +27,7 @@ use crate::signal::{Signal, Signals};
 /// What `sub` is to do, checked.
 struct SubscribePlan {
     connection: ConnectionPlan,
-    subscriptions: Vec<Subscription>,
-    subscribe_properties: Properties,
+    subscriptions: Subscriptions,
     unsubscribe: Vec<Text>,
     unsubscribe_properties: Properties,
     disconnect: Properties,
@@ -82,14 +83,10 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
             ("--retain-handling", retained.retain_handling.is_some()),
         ],
     )?;
-    let mut filters = Vec::new();
-    for filter in &args.subscription.topics {
-        filters.push(connect::topic_filter("-t", filter)?);
-    }
-    let url = args.connection.broker.url.as_ref();
-    if let Some(filter) = url.and_then(|url| url.topic.as_ref()) {
-        filters.push(connect::topic_filter("-L", filter)?);
-    }
+    let filters = connect::filters(
+        &args.subscription.topics,
+        args.connection.broker.url.as_ref(),
+    )?;
     let list = |option: &str, typed: &[String]| -> Result<Vec<Text>, Error> {
         typed
             .iter()
@@ -137,8 +134,10 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
         connection.reconnect = Reconnect::WhenReached;
     }
     Ok(SubscribePlan {
-        subscriptions,
-        subscribe_properties: properties.of(Place::Subscribe),
+        subscriptions: Subscriptions {
+            list: subscriptions,
+            properties: properties.of(Place::Subscribe),
+        },
         unsubscribe,
         unsubscribe_properties: properties.of(Place::Unsubscribe),
         disconnect: properties.of(Place::Disconnect),
@@ -154,23 +153,38 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output),
-        random_percent: args.output.random_filter.map(|percent| percent.0),
+        format: format(&args.output)?,
+        random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
     })
 }
 
-fn format(args: &OutputArgs) -> Format {
-    match args.json {
+pub fn format(args: &OutputArgs) -> Result<Format, Error> {
+    let newline = !args.no_newline;
+    let visible = io::stdout().is_terminal();
+    if let Some(format) = &args.format {
+        let template = Template::parse(format, JsonDialect::Native).map_err(|e| {
+            Error::usage(
+                format!("-F '{format}': {}", e.describe(format)),
+                "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
+            )
+        })?;
+        return Ok(Format::Template {
+            template,
+            newline,
+            visible,
+        });
+    }
+    Ok(match args.json {
         Some(form) => Format::Json {
             parsed: form == JsonForm::Parsed,
         },
         None => Format::Raw {
             topic: args.verbose,
-            newline: !args.no_newline,
-            visible: io::stdout().is_terminal(),
+            newline,
+            visible,
         },
-    }
+    })
 }
 
 struct Subscriber<'a> {
@@ -205,7 +219,7 @@ impl<'a> Subscriber<'a> {
     ) -> Self {
         Self {
             client: Client::new(plan.connection.clone(), observer),
-            printer: Printer::new(plan.format),
+            printer: Printer::new(plan.format.clone()),
             plan,
             stdout,
             trace,
@@ -248,7 +262,7 @@ impl<'a> Subscriber<'a> {
                 },
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
-                        return self.leave(signals, output_result(Err(error))).await;
+                        return self.leave(signals, ending::output_result(Err(error))).await;
                     }
                 }
                 () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up(signals).await,
@@ -275,22 +289,12 @@ impl<'a> Subscriber<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
-                let again = self.client.session().times_accepted() > 1;
-                if again && !resumed {
-                    self.diagnostics.note(
-                        "connected again; subscribing anew, for the broker has no session of ours",
-                    );
-                } else if again {
-                    self.diagnostics.note("connected again");
-                }
-                if !again || !resumed || self.answers_due > 0 {
+                let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
+                if anew || self.answers_due > 0 {
                     self.subscribe()?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.warn(&format!(
-                "{why}; trying again in {:.1} s",
-                pause.as_secs_f32()
-            )),
+            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
             ClientEvent::Drained => {}
             ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
             ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
@@ -319,22 +323,16 @@ impl<'a> Subscriber<'a> {
     }
 
     fn subscribe(&mut self) -> Result<(), Error> {
-        self.answers_due = 0;
-        let session = self.client.session();
-        if !self.plan.subscriptions.is_empty() {
-            session.subscribe(
-                self.plan.subscriptions.clone(),
-                self.plan.subscribe_properties.clone(),
-            )?;
-            self.answers_due += 1;
-        }
+        self.answers_due = usize::from(self.plan.subscriptions.ask(&mut self.client)?);
         // mosquitto_sub sends one packet for each filter.
         let at_once = match self.diagnostics.dialect() {
             Dialect::Native => self.plan.unsubscribe.len().max(1),
             Dialect::Mosquitto(_) => 1,
         };
         for filters in self.plan.unsubscribe.chunks(at_once) {
-            session.unsubscribe(filters.to_vec(), self.plan.unsubscribe_properties.clone())?;
+            self.client
+                .session()
+                .unsubscribe(filters.to_vec(), self.plan.unsubscribe_properties.clone())?;
             self.answers_due += 1;
         }
         Ok(())
@@ -344,23 +342,13 @@ impl<'a> Subscriber<'a> {
         if !self.diagnostics.dialect().is_native() {
             return self.subscribed_as_mosquitto(answer);
         }
-        let mut refused = Vec::new();
-        for (subscription, reason) in self.plan.subscriptions.iter().zip(&answer.reasons) {
-            if reason.is_error() {
-                let name = with_details(reason.to_string(), &answer.properties);
-                refused.push(format!("'{}': {name}", subscription.filter));
-            }
-        }
         // With -E the subscriptions are all that was asked for.
-        let all_asked_for = self.plan.stop.after_suback && !refused.is_empty();
-        if refused.len() == self.plan.subscriptions.len() || all_asked_for {
-            self.refusal = Some(Error::SubscribeRefused(refused.join(", ")));
-        } else {
-            for one in &refused {
-                self.diagnostics
-                    .warn(&format!("the broker refused the subscription: {one}"));
-            }
-        }
+        let all_are_needed = self.plan.stop.after_suback;
+        let judged = self
+            .plan
+            .subscriptions
+            .judge(answer, all_are_needed, self.diagnostics);
+        self.refusal = judged.err().or(self.refusal.take());
         self.answered();
     }
 
@@ -396,7 +384,7 @@ impl<'a> Subscriber<'a> {
         self.answers_due = self.answers_due.saturating_sub(1);
         // With nothing subscribed to, the answer is all that can come.
         let only_unsubscribes =
-            self.plan.subscriptions.is_empty() && self.plan.connection.settings.clean_start;
+            self.plan.subscriptions.list.is_empty() && self.plan.connection.settings.clean_start;
         if self.answers_due == 0 && (self.plan.stop.after_suback || only_unsubscribes) {
             self.enough = true;
         }
@@ -431,7 +419,11 @@ impl<'a> Subscriber<'a> {
             .random_percent
             .is_none_or(|percent| fastrand::f64() * 100.0 < percent);
         if shown {
-            self.printer.print(publish, self.stdout.buffer());
+            let diagnostics = self.diagnostics;
+            self.printer
+                .print(publish, self.stdout.buffer(), &mut |complaint| {
+                    diagnostics.warn(&complaint.to_string());
+                });
         }
         self.count += 1;
         if self
@@ -513,47 +505,15 @@ impl<'a> Subscriber<'a> {
         self.leave(signals, result).await
     }
 
-    /// Ends the connection, in order if the broker is there, and then writes what is left: a reader
-    /// that is slow must not make a broker wait that has given all. A (further) signal ends the wait.
-    async fn leave(self, mut signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
-        let Self {
-            client,
-            plan,
-            mut stdout,
-            trace,
-            goodbye,
-            ..
-        } = self;
-        let close = client.close(goodbye, plan.disconnect, false);
-        let _ = tokio::time::timeout(Duration::from_millis(500), close).await;
-        if let Some(trace) = trace {
-            trace.drain(stdout.buffer());
-        }
-        let written = tokio::select! {
-            written = stdout.finish() => written,
-            signal = signals.next() => {
-                return result.and(Err(Error::Interrupted(
-                    signal,
-                    Some("not all messages that came were printed".to_owned()),
-                )));
-            }
-        };
-        result.and(output_result(written))
-    }
-}
-
-/// That nobody reads any more is the end, and no failure.
-fn output_result(written: io::Result<()>) -> Result<(), Error> {
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("cannot write to stdout", error))
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn sleep_until(instant: Option<Instant>) {
-    if let Some(instant) = instant {
-        tokio::time::sleep_until(instant).await;
+    async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        ending::leave(
+            self.client,
+            (self.goodbye, self.plan.disconnect),
+            self.stdout,
+            self.trace,
+            signals,
+            result,
+        )
+        .await
     }
 }

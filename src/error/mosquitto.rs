@@ -42,7 +42,7 @@ impl Error {
             },
             Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
             Self::Authentication(_) => code::AUTH,
-            Self::TimedOut(_) => code::TIMEOUT,
+            Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
             // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
             // subscription.
             Self::Ended(_) | Self::SubscribeRefused(_) => 0,
@@ -55,6 +55,7 @@ impl Error {
             | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
+            | Self::Unanswered { .. }
             | Self::Bench(_)
             | Self::BenchFailed(_) => 1,
         }
@@ -76,7 +77,7 @@ impl Error {
             Self::Tls(error) => tls(error),
             Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => LOST.into(),
             Self::Authentication(_) => "Error: Authorisation failed\n".into(),
-            Self::TimedOut(_) => "Timed out\n".into(),
+            Self::TimedOut(_) | Self::NoReply(_) => "Timed out\n".into(),
             Self::SubscribeRefused(_) => "All subscription requests were denied.\n".into(),
             Self::Ended(_) | Self::Interrupted(..) => String::new(),
             Self::Input {
@@ -102,6 +103,7 @@ impl Error {
             | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
+            | Self::Unanswered { .. }
             | Self::Bench(_)
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
         }

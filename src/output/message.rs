@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::format::{Complaint, Template, Writer};
 use super::time::Clock;
 use super::{json, terminal};
 use crate::mqtt::packet::Publish;
 
 /// What `sub` prints for each message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// The payload's bytes.
+    /// The payload's bytes; unless made visible, byte for byte what mosquitto's clients print.
     Raw {
         topic: bool,
         newline: bool,
@@ -18,32 +19,78 @@ pub enum Format {
     },
     /// One object a line; `parsed` puts payloads that are JSON in as they are.
     Json { parsed: bool },
+    /// As the user says with `-F`; `visible` as above for what is not the format's own.
+    Template {
+        template: Template,
+        newline: bool,
+        visible: bool,
+    },
 }
 
 #[derive(Debug)]
-pub struct Printer {
-    format: Format,
-    clock: Clock,
+pub struct Printer(Form);
+
+/// A format with what it keeps from one message to the next.
+#[derive(Debug)]
+enum Form {
+    Raw {
+        topic: bool,
+        newline: bool,
+        visible: bool,
+    },
+    Json {
+        parsed: bool,
+        clock: Clock,
+    },
+    Template {
+        writer: Box<Writer>,
+        newline: bool,
+    },
 }
 
 impl Printer {
     pub fn new(format: Format) -> Self {
-        Self {
-            format,
-            clock: Clock::new(),
-        }
+        Self(match format {
+            Format::Raw {
+                topic,
+                newline,
+                visible,
+            } => Form::Raw {
+                topic,
+                newline,
+                visible,
+            },
+            Format::Json { parsed } => Form::Json {
+                parsed,
+                clock: Clock::new(),
+            },
+            Format::Template {
+                template,
+                newline,
+                visible,
+            } => Form::Template {
+                writer: Box::new(Writer::new(template, visible)),
+                newline,
+            },
+        })
     }
 
-    /// Appends one message.
-    pub fn print(&mut self, publish: &Publish, out: &mut Vec<u8>) {
-        match self.format {
-            Format::Raw {
+    /// Appends one message. What a format cannot make of it, `complain` hears.
+    pub fn print(
+        &mut self,
+        publish: &Publish,
+        out: &mut Vec<u8>,
+        complain: &mut dyn FnMut(Complaint<'_>),
+    ) {
+        let message = &publish.message;
+        let newline = match &mut self.0 {
+            Form::Raw {
                 topic,
                 newline,
                 visible,
             } => {
                 let text = |bytes: &[u8], out: &mut Vec<u8>| {
-                    if visible {
+                    if *visible {
                         terminal::visible(bytes, out);
                     } else {
                         out.extend_from_slice(bytes);
@@ -51,33 +98,79 @@ impl Printer {
                 };
                 // An empty payload prints as mosquitto_sub has it: nothing, or "(null)" behind the
                 // topic, and without newlines nothing at all.
-                let empty = publish.message.payload.is_empty();
-                if empty && !(topic && newline) {
+                let empty = message.payload.is_empty();
+                if empty && !(*topic && *newline) {
                     return;
                 }
-                if topic {
-                    text(publish.message.topic.as_bytes(), out);
+                if *topic {
+                    text(message.topic.as_bytes(), out);
                     out.push(b' ');
                 }
                 if empty {
                     out.extend_from_slice(b"(null)");
                 } else {
-                    text(&publish.message.payload, out);
+                    text(&message.payload, out);
                 }
-                if newline {
-                    out.push(b'\n');
-                }
+                *newline
             }
-            Format::Json { parsed } => {
-                let clock = &mut self.clock;
+            Form::Json { parsed, clock } => {
                 json::write(
                     publish,
-                    parsed,
+                    *parsed,
                     |out| clock.write(Timestamp::now(), out),
                     out,
                 );
-                out.push(b'\n');
+                true
             }
+            Form::Template { writer, newline } => {
+                let received = match writer.is_timed() {
+                    true => Timestamp::now(),
+                    false => Timestamp::UNIX_EPOCH,
+                };
+                writer.write(publish, received, out, complain);
+                *newline
+            }
+        };
+        if newline {
+            out.push(b'\n');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::packet::Message;
+    use crate::mqtt::text::Text;
+    use bytes::Bytes;
+
+    #[test]
+    fn empty_payloads_show_only_behind_a_topic_on_a_line() {
+        let print = |payload: &'static [u8], topic, newline| {
+            let publish = Publish {
+                message: Message {
+                    topic: Text::try_from("a/b").unwrap(),
+                    payload: Bytes::from_static(payload),
+                    ..Message::default()
+                },
+                ..Publish::default()
+            };
+            let mut out = Vec::new();
+            let format = Format::Raw {
+                topic,
+                newline,
+                visible: false,
+            };
+            Printer::new(format).print(&publish, &mut out, &mut |_| {});
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(print(b"x", false, true), "x\n");
+        assert_eq!(print(b"x", false, false), "x");
+        assert_eq!(print(b"", false, true), "");
+        assert_eq!(print(b"", false, false), "");
+        assert_eq!(print(b"x", true, true), "a/b x\n");
+        assert_eq!(print(b"x", true, false), "a/b x");
+        assert_eq!(print(b"", true, true), "a/b (null)\n");
+        assert_eq!(print(b"", true, false), "");
     }
 }

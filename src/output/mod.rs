@@ -1,6 +1,9 @@
 //! The only folder that writes to stdout or stderr.
 
 pub mod bench;
+mod cjson;
+mod digits;
+pub mod format;
 mod json;
 pub mod message;
 mod progress;
@@ -10,6 +13,7 @@ mod time;
 mod trace;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use colored::Colorize;
 
@@ -62,6 +66,14 @@ impl Diagnostics {
         if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
+    }
+
+    /// The connection broke, and is tried again after `pause`.
+    pub fn retrying(&self, why: &str, pause: Duration) {
+        self.warn(&format!(
+            "{why}; trying again in {:.1} s",
+            pause.as_secs_f32()
+        ));
     }
 
     pub fn note(&self, text: &str) {

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::digits::padded;
+
 /// Local time in RFC 3339 with microseconds. Only the microseconds change within a second, so the
 /// rest is kept.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub(super) struct Clock {
 impl Clock {
     pub fn new() -> Self {
         Self {
-            zone: TimeZone::system(),
+            zone: local_zone(),
             second: i64::MIN,
             date_time: String::new(),
             offset: String::new(),
@@ -33,14 +35,16 @@ impl Clock {
             self.offset = zoned.strftime("%:z").to_string();
         }
         out.extend_from_slice(self.date_time.as_bytes());
-        let mut digits = [b'0'; 6];
-        let mut rest = at.subsec_nanosecond().unsigned_abs() / 1000;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        out.extend_from_slice(&digits);
+        padded::<6>(at.subsec_nanosecond().unsigned_abs() / 1000, out);
         out.extend_from_slice(self.offset.as_bytes());
+    }
+}
+
+/// The zone of this machine and environment; as glibc has it UTC where that is not to be found.
+pub(super) fn local_zone() -> TimeZone {
+    match TimeZone::system() {
+        zone if zone.is_unknown() => TimeZone::UTC,
+        zone => zone,
     }
 }
 

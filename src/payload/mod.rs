@@ -1,6 +1,8 @@
 //! Where the bytes of messages come from.
 
+mod feed;
 mod lines;
-pub mod source;
+mod source;
 
+pub use feed::Feed;
 pub use source::Source;

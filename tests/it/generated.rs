@@ -62,6 +62,7 @@ fn man_pages_are_what_the_program_writes() {
         "mozzie.1",
         "mozzie-pub.1",
         "mozzie-sub.1",
+        "mozzie-rr.1",
         "mozzie-bench.1",
         "mozzie-broker.1",
     ] {

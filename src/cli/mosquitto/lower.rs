@@ -363,6 +363,7 @@ fn subscribe(
         subscription: SubscriptionArgs {
             topics: typed.topics.clone(),
             filter_out: typed.filter_out.clone(),
+            random_filter: typed.random_filter.map(Percent),
             unsubscribe: typed.unsubscribe.clone(),
             qos: typed.qos,
             no_local: false,
@@ -384,7 +385,7 @@ fn subscribe(
             verbose: typed.verbose,
             no_newline: typed.no_newline,
             json: None,
-            random_filter: typed.random_filter.map(Percent),
+            format: None,
         },
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),

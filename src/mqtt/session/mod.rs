@@ -8,8 +8,10 @@
 //! on another stream and nothing is lost.
 
 mod alias;
+mod event;
 mod keep_alive;
 mod outbound;
+mod settings;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,189 +19,24 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
+pub use self::event::{Acknowledged, Direction, Event, Observer, PublishError, SessionError};
+pub use self::settings::{Identity, Limits, Settings};
+
 use self::alias::{InboundAliases, OutboundAliases};
 use self::keep_alive::KeepAlive;
 use self::outbound::{Outbound, Resend, Stage};
+use super::QoS;
 use super::codec::{self, DecodeError, EncodeError, PublishForm};
 use super::packet::{
-    Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Message, Packet, Publish, Secret,
-    SubAck, Subscribe, Subscription, Unsubscribe,
+    Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Message, Packet, Publish, SubAck,
+    Subscribe, Subscription, Unsubscribe,
 };
 use super::properties::{Properties, PropertyId};
 use super::reason::Reason;
 use super::text::Text;
-use super::{QoS, Version};
 
 /// Above this a drained output buffer gives its memory back.
 const OUTPUT_KEPT: usize = 256 * 1024;
-
-/// What many sessions share.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub version: Version,
-    pub clean_start: bool,
-    /// Whole seconds; zero turns keep alive off.
-    pub keep_alive: Duration,
-    pub will: Option<Message>,
-    pub connect_properties: Properties,
-    /// QoS 1 and 2 publishes that wait for their acknowledgement at once; the broker's receive
-    /// maximum may lower it.
-    pub max_in_flight: u16,
-    /// How long to wait for CONNACK after the stream is up.
-    pub connack_timeout: Duration,
-    /// Give topics an alias as far as the broker allows (MQTT 5).
-    pub alias_topics: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            version: Version::V311,
-            clean_start: true,
-            keep_alive: Duration::from_secs(60),
-            will: None,
-            connect_properties: Properties::new(),
-            max_in_flight: 20,
-            connack_timeout: Duration::from_secs(30),
-            alias_topics: false,
-        }
-    }
-}
-
-/// Who one session is.
-#[derive(Debug, Clone, Default)]
-pub struct Identity {
-    pub client_id: Text,
-    pub username: Option<Text>,
-    pub password: Option<Secret>,
-}
-
-/// What the broker allows, from CONNACK (section 3.2.2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    pub receive_maximum: u16,
-    pub maximum_qos: QoS,
-    pub retain_available: bool,
-    /// Bytes of a whole packet.
-    pub maximum_packet_size: usize,
-    pub topic_alias_maximum: u16,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            receive_maximum: u16::MAX,
-            maximum_qos: QoS::ExactlyOnce,
-            retain_available: true,
-            maximum_packet_size: MAX_PACKET_SIZE,
-            topic_alias_maximum: 0,
-        }
-    }
-}
-
-impl Limits {
-    fn from_connack(properties: &Properties) -> Self {
-        use PropertyId as Id;
-        let or = |id, otherwise: u32| properties.number(id).unwrap_or(otherwise);
-        Self {
-            receive_maximum: or(Id::ReceiveMaximum, 65_535) as u16,
-            maximum_qos: match or(Id::MaximumQos, 2) {
-                0 => QoS::AtMostOnce,
-                1 => QoS::AtLeastOnce,
-                _ => QoS::ExactlyOnce,
-            },
-            retain_available: or(Id::RetainAvailable, 1) == 1,
-            maximum_packet_size: (or(Id::MaximumPacketSize, u32::MAX) as usize)
-                .min(MAX_PACKET_SIZE),
-            topic_alias_maximum: or(Id::TopicAliasMaximum, 0) as u16,
-        }
-    }
-}
-
-/// What happened, as far as the session's owner must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The broker accepted the connection.
-    Connected(ConnAck),
-    /// A message for us, its topic alias resolved. QoS 1 and 2 are acknowledged by the session.
-    Message(Publish),
-    /// A publish of ours has ended: PUBACK, PUBCOMP, or a refusing PUBREC.
-    Acknowledged(Acknowledged),
-    /// A kept publish cannot be sent to the broker that we are connected to now.
-    Undeliverable {
-        token: u64,
-        error: PublishError,
-    },
-    Subscribed(SubAck),
-    Unsubscribed(SubAck),
-    /// The broker asks for the next step of an authentication exchange.
-    Auth(Auth),
-    /// The broker ends the connection and says why (MQTT 5).
-    Disconnected(Disconnect),
-    /// An acknowledgement for nothing of ours. Worth a warning; the connection goes on.
-    Unexpected {
-        packet: &'static str,
-        packet_id: u16,
-    },
-}
-
-/// The end of a QoS 1 or 2 publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// What [`Session::publish`] was given.
-    pub token: u64,
-    pub packet_id: u16,
-    pub qos: QoS,
-    /// Below 0x80: delivered to the broker.
-    pub reason: Reason,
-    pub properties: Properties,
-}
-
-/// Why the connection cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SessionError {
-    #[error("the broker refused the connection: {} ({})", .0.reason.connect_name(), .0.reason.0)]
-    Refused(ConnAck),
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    #[error("the broker broke the protocol: {what}")]
-    Protocol { reason: Reason, what: String },
-    #[error("no CONNACK within {} s", .0.as_secs_f32())]
-    ConnAckTimeout(Duration),
-    #[error("no answer to PINGREQ within {} s", .0.as_secs_f32())]
-    KeepAliveTimeout(Duration),
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-}
-
-/// Why a message was not taken for publishing. Nothing was sent or kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    #[error("not connected")]
-    NotConnected,
-    /// Wait for an acknowledgement.
-    #[error("the in-flight window is full")]
-    WindowFull,
-    #[error("QoS {wanted} is not supported by the broker, which takes QoS {maximum} at most")]
-    QosNotSupported { wanted: QoS, maximum: QoS },
-    #[error("the broker does not take retained messages")]
-    RetainNotSupported,
-    #[error("the packet of {size} bytes is larger than the broker's maximum of {maximum}")]
-    TooLarge { size: usize, maximum: usize },
-    #[error("topic alias {alias} is above the broker's maximum of {maximum}")]
-    TopicAlias { alias: u16, maximum: u16 },
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    Sent,
-    Received,
-}
-
-/// Sees every packet, both ways.
-pub type Observer = Box<dyn FnMut(Direction, &Packet) + Send>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -270,6 +107,11 @@ impl Session {
     /// How often the broker has accepted this session.
     pub fn times_accepted(&self) -> u32 {
         self.accepted
+    }
+
+    /// The largest packet that the broker takes, in bytes; what it has not said yet is the protocol's.
+    pub fn maximum_packet_size(&self) -> usize {
+        self.limits.maximum_packet_size
     }
 
     /// A stream is up: writes CONNECT.

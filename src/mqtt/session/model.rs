@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_PACKET_SIZE;
 use crate::mqtt::properties::{Place, Property, Value};
 

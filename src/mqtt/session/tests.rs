@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::mqtt::properties::{Place, Property, Value};
-use crate::mqtt::topic;
+use crate::mqtt::{Version, topic};
 
 const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 

@@ -1,0 +1,586 @@
+//! The asking side: payloads become requests, replies become output.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::outstanding::{Outstanding, Unanswered, Verdict};
+use crate::cli::request::{DEFAULT_JOBS, RequestArgs, ServeArgs};
+use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::commands::subscription::{self, Subscriptions};
+use crate::commands::{connect, ending, input, sleep_until, subscribe};
+use crate::dialect::Dialect;
+use crate::error::{Error, with_details};
+use crate::mqtt::packet::{Message, Publish};
+use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
+use crate::mqtt::text::Text;
+use crate::mqtt::{QoS, Version};
+use crate::output::message::{Format, Printer};
+use crate::output::{Diagnostics, Stdout};
+use crate::payload::Feed;
+use crate::signal::Signals;
+
+/// Output that is gathered before it is written.
+const BATCH: usize = 64 * 1024;
+/// Warnings about messages that are no replies of ours.
+const STRAYS_SHOWN: u32 = 5;
+/// Unanswered requests that the error names.
+const NAMED: usize = 10;
+/// A PUBACK's way to say that a message went to nobody (MQTT 5 section 3.4.2.1).
+const NO_MATCHING_SUBSCRIBERS: Reason = Reason(0x10);
+
+/// What a reply is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Correlation {
+    /// Data of its own for each request.
+    Random,
+    /// What the user gave with `-D`, for all requests.
+    Fixed(Bytes),
+    /// Only by the topic, before MQTT 5.
+    None,
+}
+
+impl Correlation {
+    fn next(&self) -> Option<Bytes> {
+        match self {
+            // Text, so that it survives responders that take it for text, and reads well in a trace.
+            Self::Random => Some(format!("{:032x}", fastrand::u128(..)).into()),
+            Self::Fixed(data) => Some(data.clone()),
+            Self::None => None,
+        }
+    }
+}
+
+/// What `rr` is to ask, checked.
+pub struct AskPlan {
+    connection: ConnectionPlan,
+    subscriptions: Subscriptions,
+    response_topic: Text,
+    /// Every request, but for its payload and its correlation data.
+    template: Message,
+    correlation: Correlation,
+    feed: Feed,
+    /// Requests come from the lines of stdin.
+    many: bool,
+    /// Requests that may wait at once.
+    window: usize,
+    replies: u64,
+    timeout: Option<Duration>,
+    latency: bool,
+    format: Format,
+    disconnect: Properties,
+}
+
+pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
+    only_with_serve(&args.serve)?;
+    let exchange = &args.exchange;
+    let url = args.connection.broker.url.as_ref();
+    if let [_, second, ..] = exchange.topics.as_slice() {
+        return Err(Error::usage(
+            format!("-t '{second}': a request goes to one topic"),
+            "leave out all -t but one; only --serve takes several",
+        ));
+    }
+    let topic = connect::one_topic(exchange.topics.first().map(String::as_str), url)?;
+    let version = connect::version_or(Version::V5, &args.connection, &[])?;
+    let properties = &args.connection.properties;
+    connect::no_properties_of("rr", properties, &[Place::Unsubscribe])?;
+    let mut request_properties = properties.of(Place::Publish);
+    let in_properties = request_properties.text(PropertyId::ResponseTopic).cloned();
+    let response_topic = match (&exchange.response_topic, &in_properties) {
+        (Some(_), Some(_)) => {
+            return Err(Error::usage(
+                "-e and -D publish response-topic say the same thing",
+                "leave one of them out",
+            ));
+        }
+        (Some(typed), None) => connect::topic_name("-e", typed)?,
+        (None, Some(topic)) => topic.clone(),
+        (None, None) if version.has_properties() => {
+            connect::text("-e", &format!("mozzie/rr/{:032x}", fastrand::u128(..)))?
+        }
+        (None, None) => {
+            return Err(Error::usage(
+                format!("a request of MQTT {version} cannot say where its reply is to go"),
+                "give the topic on which it will come with -e, or leave out -V",
+            ));
+        }
+    };
+    if response_topic == topic {
+        return Err(Error::usage(
+            format!("'{topic}' cannot be both the request's topic and the reply's"),
+            "give another topic with -e, or none",
+        ));
+    }
+    let correlation = match request_properties.get(PropertyId::CorrelationData) {
+        Some(Value::Binary(data)) => Correlation::Fixed(data.clone()),
+        _ if version.has_properties() => Correlation::Random,
+        _ => Correlation::None,
+    };
+    if version.has_properties() && in_properties.is_none() {
+        let value = Value::Text(response_topic.clone());
+        add(&mut request_properties, PropertyId::ResponseTopic, value)?;
+    }
+    // Replies that cannot be told apart must come one after the other.
+    let window = match correlation {
+        Correlation::Random => usize::from(args.replies.window),
+        Correlation::Fixed(_) | Correlation::None => 1,
+    };
+    let many = args.input.stdin_lines;
+    Ok(AskPlan {
+        subscriptions: Subscriptions {
+            list: vec![super::subscription(response_topic.clone(), exchange.qos)],
+            properties: properties.of(Place::Subscribe),
+        },
+        response_topic,
+        feed: Feed::new(input::source(args.input, &topic, 1, Duration::ZERO)?),
+        template: Message {
+            topic,
+            payload: Bytes::new(),
+            qos: exchange.qos,
+            retain: false,
+            properties: request_properties.without(PropertyId::CorrelationData),
+        },
+        correlation,
+        many,
+        window,
+        replies: args.replies.replies,
+        timeout: exchange.timeout.map(|span| span.0),
+        latency: args.replies.latency,
+        format: subscribe::format(&args.output)?,
+        disconnect: properties.of(Place::Disconnect),
+        connection: connect::plan(&args.connection, version, dialect)?,
+    })
+}
+
+/// Refuses options that mean nothing without `--serve`. clap cannot: what the mode conflicts with, such
+/// as `-m`, makes it forget that they need it.
+fn only_with_serve(serve: &ServeArgs) -> Result<(), Error> {
+    let typed = [
+        ("--exec", serve.exec.is_some()),
+        ("--jobs", serve.jobs != DEFAULT_JOBS),
+        ("-C", serve.count.is_some()),
+    ];
+    match typed.iter().find(|(_, typed)| *typed) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::usage(
+            format!("{option} is for answering requests, with --serve"),
+            format!("add --serve, or leave out {option}"),
+        )),
+    }
+}
+
+/// Adds a property to a PUBLISH that does not have it yet.
+fn add(properties: &mut Properties, id: PropertyId, value: Value) -> Result<(), Error> {
+    Property::new(id, value)
+        .and_then(|property| properties.push(Place::Publish, property))
+        .map_err(|e| Error::usage(e.to_string(), ""))
+}
+
+pub struct Asker<'a> {
+    client: Client,
+    plan: AskPlan,
+    printer: Printer,
+    stdout: Stdout,
+    diagnostics: &'a Diagnostics,
+    outstanding: Outstanding,
+    /// Connected, and the replies have been subscribed to.
+    ready: bool,
+    /// When it must be ready.
+    ready_by: Option<Instant>,
+    /// Nothing is read since then, because stdout is full.
+    blocked_since: Option<Instant>,
+    asked: u64,
+    answered: u64,
+    /// The first of the requests that did not get their replies, and how many there are.
+    named: Vec<u64>,
+    unanswered: u64,
+    /// Why the last of them did not.
+    why: String,
+    /// A request or the subscription was refused.
+    refusal: Option<Error>,
+    strays: u32,
+}
+
+impl<'a> Asker<'a> {
+    pub fn new(
+        plan: AskPlan,
+        stdout: Stdout,
+        trace: Option<Observer>,
+        diagnostics: &'a Diagnostics,
+    ) -> Self {
+        Self {
+            client: Client::new(plan.connection.clone(), trace),
+            printer: Printer::new(plan.format.clone()),
+            stdout,
+            diagnostics,
+            outstanding: Outstanding::new(plan.replies),
+            ready: false,
+            ready_by: plan.timeout.map(|timeout| Instant::now() + timeout),
+            blocked_since: None,
+            asked: 0,
+            answered: 0,
+            named: Vec::new(),
+            unanswered: 0,
+            why: String::new(),
+            refusal: None,
+            strays: 0,
+            plan,
+        }
+    }
+
+    pub async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        let result = loop {
+            if let Err(error) = self.take_what_is_there() {
+                break Err(error);
+            }
+            self.stdout.flush();
+            self.ask_what_fits();
+            if self.is_done() {
+                break self.result();
+            }
+            let reading = !self.stdout.is_full();
+            self.count_blocked_time(reading);
+            let deadline = self.deadline().filter(|_| reading);
+            tokio::select! {
+                event = self.client.next(reading) => {
+                    if let Err(error) = event.and_then(|event| self.handle(event)) {
+                        break Err(error);
+                    }
+                }
+                written = self.stdout.ready(), if self.stdout.is_writing() => {
+                    if let Err(error) = written {
+                        break ending::output_result(Err(error));
+                    }
+                }
+                () = self.plan.feed.ready(), if self.plan.feed.is_waiting() => {}
+                () = sleep_until(deadline) => {
+                    if let Err(error) = self.time_is_up() {
+                        break Err(error);
+                    }
+                }
+                signal = signals.next() => {
+                    let what = format!("{} of {} requests answered", self.answered, self.asked);
+                    break Err(Error::Interrupted(signal, Some(what)));
+                }
+            }
+        };
+        ending::leave(
+            self.client,
+            (Reason::SUCCESS, self.plan.disconnect),
+            self.stdout,
+            None,
+            signals,
+            result,
+        )
+        .await
+    }
+
+    /// Handles what needs no waiting.
+    fn take_what_is_there(&mut self) -> Result<(), Error> {
+        while !self.stdout.is_full() && !self.is_done() {
+            match self.client.try_next()? {
+                Some(event) => self.handle(event)?,
+                None => break,
+            }
+            if self.stdout.has_batch() {
+                self.stdout.flush();
+            }
+        }
+        Ok(())
+    }
+
+    /// While our own reader is slow no reply can be late.
+    fn count_blocked_time(&mut self, reading: bool) {
+        match (reading, self.blocked_since) {
+            (false, None) => self.blocked_since = Some(Instant::now()),
+            (true, Some(since)) => {
+                self.outstanding.postpone(since.elapsed());
+                self.blocked_since = None;
+            }
+            (false, Some(_)) | (true, None) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.ready {
+            true => self.outstanding.deadline(),
+            false => self
+                .outstanding
+                .deadline()
+                .into_iter()
+                .chain(self.ready_by)
+                .min(),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.plan.feed.has_ended() && self.outstanding.is_empty()
+    }
+
+    fn result(&mut self) -> Result<(), Error> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        if let Some(error) = self.plan.feed.take_error() {
+            let what = format!("cannot read more of stdin after {} requests", self.asked);
+            return Err(Error::io(what, error));
+        }
+        if self.unanswered == 0 {
+            return Ok(());
+        }
+        if !self.plan.many {
+            return Err(Error::NoReply(std::mem::take(&mut self.why)));
+        }
+        let mut names: Vec<_> = self.named.iter().map(u64::to_string).collect();
+        let more = self.unanswered - self.named.len() as u64;
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        Err(Error::NoReply(format!(
+            "{} of {} requests did not get their replies: {} {}",
+            self.unanswered,
+            self.asked,
+            if names.len() == 1 {
+                "request"
+            } else {
+                "requests"
+            },
+            names.join(", ")
+        )))
+    }
+
+    fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
+        match event {
+            ClientEvent::Connected { resumed } => self.connected(resumed)?,
+            ClientEvent::Retrying { why, pause } => {
+                self.ready = false;
+                if self.ready_by.is_none() {
+                    self.ready_by = self.plan.timeout.map(|timeout| Instant::now() + timeout);
+                }
+                self.diagnostics.retrying(&why, pause);
+            }
+            ClientEvent::Session(Event::Subscribed(answer)) => {
+                self.plan
+                    .subscriptions
+                    .judge(&answer, true, self.diagnostics)?;
+                self.become_ready();
+            }
+            ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
+            ClientEvent::Session(Event::Acknowledged(ack)) => self.acknowledged(&ack),
+            ClientEvent::Session(Event::Undeliverable { token, error }) => {
+                self.refuse(token, error.to_string());
+            }
+            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
+            ClientEvent::Drained => {}
+            // The client keeps the rest to itself.
+            ClientEvent::Session(
+                Event::Unsubscribed(_)
+                | Event::Unexpected { .. }
+                | Event::Connected(_)
+                | Event::Auth(_)
+                | Event::Disconnected(_),
+            ) => {}
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, resumed: bool) -> Result<(), Error> {
+        // What the session still holds is sent again by itself; the broker had the rest, and has
+        // answered to nobody unless it kept both the session and what QoS 0 does not promise to keep.
+        if !resumed || self.plan.template.qos == QoS::AtMostOnce {
+            let lost = self.outstanding.end_delivered();
+            self.unanswered(&lost, ": the connection broke before it came");
+        }
+        if subscription::connected(&mut self.client, resumed, self.diagnostics) {
+            self.plan.subscriptions.ask(&mut self.client)?;
+        } else {
+            self.become_ready();
+        }
+        Ok(())
+    }
+
+    fn become_ready(&mut self) {
+        self.ready = true;
+        self.ready_by = None;
+    }
+
+    /// Sends requests while there is input, and room in the windows and in the output.
+    fn ask_what_fits(&mut self) {
+        while self.ready
+            && self.outstanding.len() < self.plan.window
+            && self.client.session().output().len() < BATCH
+        {
+            if self.plan.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+                return;
+            }
+            let Some(payload) = self.plan.feed.next() else {
+                return;
+            };
+            self.ask(payload);
+        }
+    }
+
+    fn ask(&mut self, payload: Bytes) {
+        let correlation = self.plan.correlation.next();
+        let mut message = Message {
+            payload: payload.clone(),
+            ..self.plan.template.clone()
+        };
+        let number = self.asked + 1;
+        if let Some(data) = &correlation {
+            let value = Value::Binary(data.clone());
+            if let Err(error) = add(&mut message.properties, PropertyId::CorrelationData, value) {
+                self.asked = number;
+                self.refuse(number, error.to_string());
+                return;
+            }
+        }
+        match self.client.session().publish(message, number) {
+            Ok(_) => {
+                self.asked = number;
+                let delivered = self.plan.template.qos == QoS::AtMostOnce;
+                let now = Instant::now();
+                let timeout = self.plan.timeout;
+                self.outstanding
+                    .sent(number, correlation, now, timeout, delivered);
+            }
+            Err(PublishError::WindowFull | PublishError::NotConnected) => {
+                self.plan.feed.put_back(payload);
+                self.ready = false;
+            }
+            Err(error) => {
+                self.asked = number;
+                self.refuse(number, error.to_string());
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, ack: &Acknowledged) {
+        if ack.reason.is_error() {
+            let why = with_details(ack.reason.to_string(), &ack.properties);
+            self.refuse(ack.token, why);
+            return;
+        }
+        self.outstanding.delivered(ack.token);
+        if ack.reason == NO_MATCHING_SUBSCRIBERS {
+            self.diagnostics.warn(&format!(
+                "{}: nobody is subscribed to '{}'",
+                self.name(ack.token),
+                self.plan.template.topic
+            ));
+        }
+    }
+
+    fn refuse(&mut self, number: u64, why: String) {
+        self.outstanding.remove(number);
+        let topic = self.plan.template.topic.to_string();
+        self.refusal
+            .get_or_insert(Error::PublishRefused { topic, why });
+        // More of the same would be refused as well.
+        self.plan.feed.stop();
+    }
+
+    fn message(&mut self, publish: &Publish) {
+        let message = &publish.message;
+        if message.topic != self.plan.response_topic {
+            return self.stray("is not on the response topic");
+        }
+        if message.retain {
+            return self.stray("is retained, so it was there before the request");
+        }
+        let correlation = match message.properties.get(PropertyId::CorrelationData) {
+            Some(Value::Binary(data)) => Some(data),
+            _ => None,
+        };
+        match self.outstanding.reply(correlation, Instant::now()) {
+            Verdict::Reply {
+                number,
+                after,
+                complete,
+            } => {
+                let diagnostics = self.diagnostics;
+                self.printer
+                    .print(publish, self.stdout.buffer(), &mut |complaint| {
+                        diagnostics.warn(&complaint.to_string());
+                    });
+                if self.plan.latency {
+                    let ms = after.as_secs_f64() * 1000.0;
+                    let name = self.name(number);
+                    self.diagnostics
+                        .note(&format!("{name}: reply after {ms:.3} ms"));
+                }
+                self.answered += u64::from(complete);
+            }
+            Verdict::Late(number) => {
+                let name = self.name(number);
+                self.stray(&format!("comes too late for {name}"));
+            }
+            Verdict::Foreign if self.plan.correlation == Correlation::None => {
+                self.stray("comes while no request waits");
+            }
+            Verdict::Foreign => self.stray("has not the correlation data of a request of ours"),
+        }
+    }
+
+    /// How a request is called.
+    fn name(&self, number: u64) -> String {
+        match self.plan.many {
+            true => format!("request {number}"),
+            false => "the request".to_owned(),
+        }
+    }
+
+    /// A message is not what was asked for.
+    fn stray(&mut self, why: &str) {
+        self.strays += 1;
+        if self.strays <= STRAYS_SHOWN {
+            let mut text = format!("a message on '{}' {why}; ignored", self.plan.response_topic);
+            if self.strays == STRAYS_SHOWN {
+                text.push_str(", and more of this is not shown");
+            }
+            self.diagnostics.warn(&text);
+        }
+    }
+
+    fn time_is_up(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        let within = format!(
+            " within {} s",
+            self.plan.timeout.unwrap_or_default().as_secs_f64()
+        );
+        let expired = self.outstanding.expire(now);
+        self.unanswered(&expired, &within);
+        if !self.ready && self.ready_by.is_some_and(|by| by <= now) {
+            let what = match self.client.session().times_accepted() {
+                0 => "no connection",
+                _ => "no subscription to the replies",
+            };
+            return Err(Error::TimedOut(format!("{what}{within}")));
+        }
+        Ok(())
+    }
+
+    /// Notes requests that will not get their replies; `why` goes behind "no reply to the request".
+    fn unanswered(&mut self, requests: &[Unanswered], why: &str) {
+        for request in requests {
+            let replies = match (request.replies, self.plan.replies) {
+                (0, _) => "no reply".to_owned(),
+                (came, wanted) => format!("{came} of {wanted} replies"),
+            };
+            let name = self.name(request.number);
+            let topic = &self.plan.template.topic;
+            self.why = format!("{replies} to {name} to '{topic}'{why}");
+            if self.plan.many {
+                self.diagnostics.warn(&self.why);
+            }
+            self.unanswered += 1;
+            if self.named.len() < NAMED {
+                self.named.push(request.number);
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One run of the command that answers a request: payload in, reply out, and no way to hang or to grow
+//! without bounds.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
+
+use crate::mqtt::packet::Message;
+use crate::mqtt::properties::{PropertyId, Value};
+
+/// How long a command may take to end that is told to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("cannot start the command: {}", crate::net::io_reason(.0))]
+    Start(io::Error),
+    #[error("cannot read what the command prints: {}", crate::net::io_reason(.0))]
+    Read(io::Error),
+    #[error("the command failed with {}", status_words(*.0))]
+    Failed(ExitStatus),
+    #[error("the command printed more than {0} bytes, the most that a reply can be")]
+    TooLarge(usize),
+    #[error("the command was ended before it was done")]
+    Stopped,
+}
+
+/// A command and all that it started, as one process group. Ended when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0 {
+            // It may have ended by itself.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Runs the command for a request and gives what it printed, `limit` bytes at most. Ends it when
+/// `stop` changes or is gone.
+pub async fn run(
+    command: &str,
+    request: &Message,
+    limit: usize,
+    mut stop: watch::Receiver<()>,
+) -> Result<Bytes, JobError> {
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .envs(environment(request))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // Its own group, so that all of a pipeline can be ended, and a Ctrl-C is ours to handle.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(JobError::Start)?;
+    let mut group = Group(
+        child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)),
+    );
+    let result = tokio::select! {
+        result = exchange(&mut child, request.payload.clone(), limit) => result,
+        _ = stop.changed() => {
+            group.signal(Signal::TERM);
+            let _ = tokio::time::timeout(GRACE, child.wait()).await;
+            return Err(JobError::Stopped);
+        }
+    };
+    if !matches!(result, Err(JobError::TooLarge(_) | JobError::Read(_))) {
+        // It has ended by itself; what it left running in the background may stay.
+        group.0 = None;
+    }
+    result
+}
+
+/// Writes the payload and reads the output at once, since either pipe may be full while the other
+/// waits; then waits for the end.
+async fn exchange(child: &mut Child, payload: Bytes, limit: usize) -> Result<Bytes, JobError> {
+    let stdin = child.stdin.take();
+    let stdout = child.stdout.take();
+    let mut write = pin!(async move {
+        if let Some(mut stdin) = stdin {
+            // A command need not read what it is given.
+            let _ = stdin.write_all(&payload).await;
+        }
+    });
+    let mut written = false;
+    let mut read = pin!(read(stdout, limit));
+    let output = loop {
+        tokio::select! {
+            output = &mut read => break output?,
+            () = &mut write, if !written => written = true,
+        }
+    };
+    let mut wait = pin!(child.wait());
+    let status = loop {
+        tokio::select! {
+            status = &mut wait => break status.map_err(JobError::Read)?,
+            () = &mut write, if !written => written = true,
+        }
+    };
+    match status.success() {
+        true => Ok(output.into()),
+        false => Err(JobError::Failed(status)),
+    }
+}
+
+async fn read(stdout: Option<ChildStdout>, limit: usize) -> Result<Vec<u8>, JobError> {
+    let mut output = Vec::new();
+    if let Some(stdout) = stdout {
+        stdout
+            .take(limit as u64 + 1)
+            .read_to_end(&mut output)
+            .await
+            .map_err(JobError::Read)?;
+    }
+    match output.len() > limit {
+        true => Err(JobError::TooLarge(limit)),
+        false => Ok(output),
+    }
+}
+
+fn status_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// What a command can know of its request beside the payload.
+fn environment(request: &Message) -> Vec<(String, OsString)> {
+    let mut variables = vec![
+        ("MQTT_TOPIC".to_owned(), bytes(request.topic.as_bytes())),
+        ("MQTT_QOS".to_owned(), request.qos.to_string().into()),
+        (
+            "MQTT_RETAIN".to_owned(),
+            u8::from(request.retain).to_string().into(),
+        ),
+    ];
+    for property in request.properties.iter() {
+        let named = match (property.id(), property.value()) {
+            (PropertyId::ResponseTopic, Value::Text(text)) => {
+                ("MQTT_RESPONSE_TOPIC".to_owned(), bytes(text.as_bytes()))
+            }
+            (PropertyId::ContentType, Value::Text(text)) => {
+                ("MQTT_CONTENT_TYPE".to_owned(), bytes(text.as_bytes()))
+            }
+            // It may hold any byte, and a variable cannot.
+            (PropertyId::CorrelationData, Value::Binary(data)) => {
+                let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+                ("MQTT_CORRELATION_DATA".to_owned(), hex.into())
+            }
+            (PropertyId::UserProperty, Value::Pair(name, value)) => (
+                format!("MQTT_USER_PROPERTY_{}", variable_name(name.as_str())),
+                bytes(value.as_bytes()),
+            ),
+            _ => continue,
+        };
+        variables.push(named);
+    }
+    variables
+}
+
+/// A property's name as shells allow it: capitals, digits and underscores.
+fn variable_name(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
+            _ => '_',
+        })
+        .collect()
+}
+
+fn bytes(bytes: &[u8]) -> OsString {
+    OsString::from_vec(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::text::Text;
+
+    fn run_with(command: &str, payload: Vec<u8>, limit: usize) -> Result<Bytes, JobError> {
+        let request = Message {
+            topic: Text::try_from("a/b").unwrap(),
+            payload: payload.into(),
+            ..Message::default()
+        };
+        let (_keep, stop) = watch::channel(());
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(run(command, &request, limit, stop))
+    }
+
+    #[test]
+    fn large_payloads_pass_both_ways_at_once() {
+        let payload: Vec<u8> = (0..4 << 20).map(|n: u32| n as u8).collect();
+        let output = run_with("cat", payload.clone(), payload.len()).unwrap();
+        assert!(output == payload);
+    }
+
+    #[test]
+    fn a_command_need_not_read_its_input() {
+        let payload = vec![0; 4 << 20];
+        assert_eq!(run_with("echo hi", payload, 100).unwrap(), "hi\n");
+    }
+
+    #[test]
+    fn output_without_end_is_cut_and_the_command_ended() {
+        let error = run_with("yes; true", vec![0; 1 << 20], 1000).unwrap_err();
+        assert!(matches!(error, JobError::TooLarge(1000)), "{error}");
+    }
+
+    #[test]
+    fn a_failure_says_how_the_command_ended() {
+        for (command, words) in [("exit 3", "exit status 3"), ("kill -9 $$", "signal 9")] {
+            let error = run_with(command, Vec::new(), 10).unwrap_err();
+            assert!(error.to_string().ends_with(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_user_properties_become_names_of_variables() {
+        assert_eq!(variable_name("Run-id é.2"), "RUN_ID___2");
+    }
+}

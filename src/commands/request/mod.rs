@@ -1,0 +1,48 @@
+//! `mozzie rr`: requests with their replies, from either side.
+//!
+//! `ask` sends requests and prints the replies, `outstanding` knows which reply belongs to which
+//! request; `serve` answers requests with what a command prints, `job` is one run of that command.
+
+mod ask;
+mod job;
+mod outstanding;
+mod serve;
+
+use crate::cli::request::RequestArgs;
+use crate::error::Error;
+use crate::mqtt::QoS;
+use crate::mqtt::packet::Subscription;
+use crate::mqtt::text::Text;
+use crate::output::{Diagnostics, Stdout};
+use crate::signal::Signals;
+
+pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let trace = args.debug.debug.then(|| diagnostics.tracer());
+    let runtime = super::runtime()?;
+    let signals = || Signals::new().map_err(|e| Error::io("cannot catch signals", e));
+    if args.serve.serve {
+        let plan = serve::plan(args)?;
+        runtime.block_on(async {
+            serve::Server::new(plan, trace, diagnostics)
+                .run(signals()?)
+                .await
+        })
+    } else {
+        let plan = ask::plan(args, diagnostics.dialect())?;
+        runtime.block_on(async {
+            let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
+            ask::Asker::new(plan, stdout, trace, diagnostics)
+                .run(signals()?)
+                .await
+        })
+    }
+}
+
+/// One filter with nothing special about it.
+fn subscription(filter: Text, qos: QoS) -> Subscription {
+    Subscription {
+        filter,
+        qos,
+        ..Subscription::default()
+    }
+}

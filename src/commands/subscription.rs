@@ -1,0 +1,70 @@
+//! What a verb subscribes to: asked for on each new session, and what becomes of the broker's answer.
+
+use crate::client::Client;
+use crate::error::{Error, with_details};
+use crate::mqtt::packet::{SubAck, Subscription};
+use crate::mqtt::properties::Properties;
+use crate::output::Diagnostics;
+
+/// The filters of one SUBSCRIBE.
+#[derive(Debug, Clone)]
+pub struct Subscriptions {
+    pub list: Vec<Subscription>,
+    pub properties: Properties,
+}
+
+impl Subscriptions {
+    /// Sends SUBSCRIBE, unless there is nothing to ask for. Returns whether an answer is due.
+    pub fn ask(&self, client: &mut Client) -> Result<bool, Error> {
+        if self.list.is_empty() {
+            return Ok(false);
+        }
+        client
+            .session()
+            .subscribe(self.list.clone(), self.properties.clone())?;
+        Ok(true)
+    }
+
+    /// The filters that the broker refused, each with its reason.
+    fn refused(&self, answer: &SubAck) -> Vec<String> {
+        self.list
+            .iter()
+            .zip(&answer.reasons)
+            .filter(|(_, reason)| reason.is_error())
+            .map(|(subscription, reason)| {
+                let name = with_details(reason.to_string(), &answer.properties);
+                format!("'{}': {name}", subscription.filter)
+            })
+            .collect()
+    }
+
+    /// Judges the answer of the broker: nothing is left to do when it refused all, or one where
+    /// `all_are_needed`; else what it refused is a warning.
+    pub fn judge(
+        &self,
+        answer: &SubAck,
+        all_are_needed: bool,
+        diagnostics: &Diagnostics,
+    ) -> Result<(), Error> {
+        let refused = self.refused(answer);
+        if refused.len() == self.list.len() || (all_are_needed && !refused.is_empty()) {
+            return Err(Error::SubscribeRefused(refused.join(", ")));
+        }
+        for one in &refused {
+            diagnostics.warn(&format!("the broker refused the subscription: {one}"));
+        }
+        Ok(())
+    }
+}
+
+/// Says that a connection is not the first; whether the subscriptions must be asked for.
+pub fn connected(client: &mut Client, resumed: bool, diagnostics: &Diagnostics) -> bool {
+    let again = client.session().times_accepted() > 1;
+    if again && !resumed {
+        diagnostics
+            .note("connected again; subscribing anew, for the broker has no session of ours");
+    } else if again {
+        diagnostics.note("connected again");
+    }
+    !again || !resumed
+}

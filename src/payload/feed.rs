@@ -1,0 +1,88 @@
+//! A source as a publisher takes from it: it may have nothing yet, take one back, or have ended.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::source::{Next, Source};
+
+#[derive(Debug)]
+pub struct Feed {
+    source: Source,
+    /// The source has said "later".
+    waits: bool,
+    ended: bool,
+    error: Option<io::Error>,
+    /// A payload that could not be published yet.
+    held: Option<Bytes>,
+}
+
+impl Feed {
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            waits: false,
+            ended: false,
+            error: None,
+            held: None,
+        }
+    }
+
+    /// The next payload, if there is one now.
+    pub fn next(&mut self) -> Option<Bytes> {
+        if self.held.is_some() {
+            return self.held.take();
+        }
+        if self.ended || self.waits {
+            return None;
+        }
+        match self.source.try_next() {
+            Ok(Next::Payload(payload)) => return Some(payload),
+            Ok(Next::Later) => self.waits = true,
+            Ok(Next::End) => self.ended = true,
+            Err(error) => {
+                self.error = Some(error);
+                self.ended = true;
+            }
+        }
+        None
+    }
+
+    /// Takes back what [`Feed::next`] gave.
+    pub fn put_back(&mut self, payload: Bytes) {
+        self.held = Some(payload);
+    }
+
+    /// Whether [`Feed::ready`] must be awaited before there is more.
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+
+    /// Waits for more. Cancel-safe.
+    pub async fn ready(&mut self) {
+        self.source.ready().await;
+        self.waits = false;
+    }
+
+    /// Nothing more will come.
+    pub fn has_ended(&self) -> bool {
+        self.ended && self.held.is_none()
+    }
+
+    /// No more is wanted.
+    pub fn stop(&mut self) {
+        self.ended = true;
+        self.held = None;
+    }
+
+    /// Why the input ended before its end.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// The pause that is wanted between an acknowledgement and the next message.
+    pub fn pause(&self) -> Duration {
+        self.source.pause()
+    }
+}
