@@ -136,4 +136,7 @@ pub struct OutputArgs {
     /// hexadecimal group with the separator of groups behind it.
     #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
     pub format: Option<String>,
+    /// mosquitto's `--pretty`, for its `%j` and `%J`.
+    #[arg(skip)]
+    pub pretty: bool,
 }

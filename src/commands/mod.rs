@@ -12,17 +12,19 @@ mod request;
 mod subscribe;
 mod subscription;
 
-use std::ffi::OsStr;
-
 use tokio::time::Instant;
 
 use crate::cli::Command;
 use crate::error::Error;
 use crate::output::Diagnostics;
+use crate::output::format::{JsonDialect, Layout, Template};
 
 /// mosquitto's complaint about the text of `-F`.
-pub fn check_format(_format: &OsStr) -> Result<(), String> {
-    Ok(())
+pub fn check_format(format: &str) -> Result<(), String> {
+    match Template::parse(format, JsonDialect::Mosquitto(Layout::Line)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(String::from_utf8_lossy(&error.mosquitto_text()).into_owned()),
+    }
 }
 
 pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {

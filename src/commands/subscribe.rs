@@ -19,7 +19,7 @@ use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
-use crate::output::format::{JsonDialect, Template};
+use crate::output::format::{JsonDialect, Layout, Template};
 use crate::output::message::{Format, Printer};
 use crate::output::{Diagnostics, Stdout, Trace};
 use crate::signal::{Signal, Signals};
@@ -153,17 +153,22 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output)?,
+        format: format(&args.output, dialect)?,
         random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
     })
 }
 
-pub fn format(args: &OutputArgs) -> Result<Format, Error> {
+pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
     let newline = !args.no_newline;
     let visible = io::stdout().is_terminal();
     if let Some(format) = &args.format {
-        let template = Template::parse(format, JsonDialect::Native).map_err(|e| {
+        let json = match (dialect, args.pretty) {
+            (Dialect::Native, _) => JsonDialect::Native,
+            (Dialect::Mosquitto(_), false) => JsonDialect::Mosquitto(Layout::Line),
+            (Dialect::Mosquitto(_), true) => JsonDialect::Mosquitto(Layout::Pretty),
+        };
+        let template = Template::parse(format, json).map_err(|e| {
             Error::usage(
                 format!("-F '{format}': {}", e.describe(format)),
                 "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
@@ -172,7 +177,7 @@ pub fn format(args: &OutputArgs) -> Result<Format, Error> {
         return Ok(Format::Template {
             template,
             newline,
-            visible,
+            visible: visible && dialect.is_native(),
         });
     }
     Ok(match args.json {
@@ -422,7 +427,7 @@ impl<'a> Subscriber<'a> {
             let diagnostics = self.diagnostics;
             self.printer
                 .print(publish, self.stdout.buffer(), &mut |complaint| {
-                    diagnostics.warn(&complaint.to_string());
+                    diagnostics.complain(&complaint);
                 });
         }
         self.count += 1;

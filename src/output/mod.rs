@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+use format::Complaint;
 pub use progress::ProgressLine;
 pub use stdout::Stdout;
 pub use trace::Trace;
@@ -59,6 +60,20 @@ impl Diagnostics {
     pub fn mosquitto(&self, text: &str) {
         if !self.quiet {
             raw(text);
+        }
+    }
+
+    /// What a format cannot make of a message.
+    pub fn complain(&self, complaint: &Complaint<'_>) {
+        match (self.dialect, complaint) {
+            (Dialect::Native, _) => self.warn(&complaint.to_string()),
+            (Dialect::Mosquitto(_), Complaint::Json { .. }) => {
+                self.mosquitto(&complaint.mosquitto_text());
+            }
+            // Of a number it complains in spite of --quiet.
+            (Dialect::Mosquitto(_), Complaint::Float { .. } | Complaint::Double { .. }) => {
+                raw(&complaint.mosquitto_text());
+            }
         }
     }
 

@@ -344,8 +344,6 @@ fn subscribe(
     }
     check_library(&typed, version)?;
     let missing = [
-        ("-F", typed.format.is_some()),
-        ("--pretty", typed.pretty),
         ("--message-rate", typed.message_rate),
         ("--watch", typed.watch),
     ];
@@ -381,15 +379,20 @@ fn subscribe(
             retain_as_published: typed.retain_as_published && has_properties,
             retain_handling: retain_handling.filter(|_| has_properties),
         },
-        output: OutputArgs {
-            verbose: typed.verbose,
-            no_newline: typed.no_newline,
-            json: None,
-            format: None,
-        },
+        output: output(&typed),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))
+}
+
+fn output(typed: &Typed) -> OutputArgs {
+    OutputArgs {
+        verbose: typed.verbose,
+        no_newline: typed.no_newline,
+        json: None,
+        format: typed.format.clone(),
+        pretty: typed.pretty,
+    }
 }
 
 fn request(typed: &Typed, properties: &PropertyArgs) -> Result<Command, Verdict> {

@@ -150,7 +150,7 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         replies: args.replies.replies,
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
-        format: subscribe::format(&args.output)?,
+        format: subscribe::format(&args.output, dialect)?,
         disconnect: properties.of(Place::Disconnect),
         connection: connect::plan(&args.connection, version, dialect)?,
     })
@@ -505,7 +505,7 @@ impl<'a> Asker<'a> {
                 let diagnostics = self.diagnostics;
                 self.printer
                     .print(publish, self.stdout.buffer(), &mut |complaint| {
-                        diagnostics.warn(&complaint.to_string());
+                        diagnostics.complain(&complaint);
                     });
                 if self.plan.latency {
                     let ms = after.as_secs_f64() * 1000.0;
