@@ -25,6 +25,9 @@ _mozzie() {
             mozzie,completions)
                 cmd="mozzie__subcmd__completions"
                 ;;
+            mozzie,link)
+                cmd="mozzie__subcmd__link"
+                ;;
             mozzie,man)
                 cmd="mozzie__subcmd__man"
                 ;;
@@ -44,7 +47,7 @@ _mozzie() {
 
     case "${cmd}" in
         mozzie)
-            opts="--help --version pub sub rr bench broker completions man"
+            opts="--help --version pub sub rr bench broker link completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -58,7 +61,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__bench)
-            opts="-q -n -t -r -h -p -L -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --help"
+            opts="-q -n -t -r -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -268,6 +271,26 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keyform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine-kpass-sha1)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk-identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tls-keylog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -343,6 +366,20 @@ _mozzie() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mozzie__subcmd__link)
+            opts="--force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mozzie__subcmd__man)
             opts="--help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -358,7 +395,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__pub)
-            opts="-t -q -r -m -f -s -l -n -h -p -L -A -u -P -i -I -V -k -c -x -M -D -d --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --help"
+            opts="-t -q -r -m -f -s -l -n -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -560,6 +597,26 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keyform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine-kpass-sha1)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk-identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tls-keylog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -588,6 +645,14 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --options-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -596,7 +661,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__rr)
-            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -A -u -P -i -I -V -k -c -x -M -D -d --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --help"
+            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -842,6 +907,26 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keyform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine-kpass-sha1)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk-identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tls-keylog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -870,6 +955,14 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --options-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -878,7 +971,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__sub)
-            opts="-t -T -U -q -C -W -E -R -v -N -F -h -p -L -A -u -P -i -I -V -k -c -x -M -D -d --topic --filter-out --unsubscribe --qos --no-local --count --timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --host --port --url --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --help"
+            opts="-t -T -U -q -C -W -E -R -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --filter-out --random-filter --unsubscribe --qos --no-local --count --timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -897,6 +990,10 @@ _mozzie() {
                     return 0
                     ;;
                 -T)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --random-filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1104,6 +1201,26 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keyform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-engine-kpass-sha1)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk-identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tls-keylog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1129,6 +1246,14 @@ _mozzie() {
                     return 0
                     ;;
                 --will-qos)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --options-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

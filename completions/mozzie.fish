@@ -31,6 +31,7 @@ complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'Subscribe to
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "rr" -d 'Send requests and print the replies, or answer requests'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "bench" -d 'Load-test a broker'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "broker" -d 'Run a broker on this machine'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "link" -d 'Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "man" -d 'Write the man pages into a folder'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
@@ -65,6 +66,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-server-name -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l keyform -d 'Form of the private key [possible values: pem]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-engine -d 'OpenSSL engine that holds the key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l psk -d 'Pre-shared key in hexadecimal' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l psk-identity -d 'Name that belongs to the pre-shared key' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
@@ -72,20 +78,25 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l proxy -d 'Connect 
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s S -l srv -d 'Find the broker by the SRV record of the host'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-retain -d 'Make the will a retained message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s d -l debug -d 'Show every packet, both ways, on stderr'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l quiet -d 'Print no warnings and no errors but those of the command line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s T -l filter-out -d 'Do not print messages whose topic matches this filter; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l random-filter -d 'Print only this share of the messages, chosen by chance' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter, after subscribing; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive with: 0, 1 or 2' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s C -l count -d 'End after this many messages' -r
@@ -122,6 +133,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-server-name -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l keyform -d 'Form of the private key [possible values: pem]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-engine -d 'OpenSSL engine that holds the key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l psk -d 'Pre-shared key in hexadecimal' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l psk-identity -d 'Name that belongs to the pre-shared key' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
@@ -129,6 +145,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l proxy -d 'Connect 
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-local -d 'Do not receive what this connection publishes itself (MQTT 5)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s E -l exit-after-suback -d 'End when the broker has answered the subscriptions'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s R -l no-retained -d 'Do not print retained messages'
@@ -137,13 +154,16 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l remove-retained -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-as-published -d 'Show the retain flag as the publisher set it (MQTT 5)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s v -l verbose -d 'Print the topic and a space before each payload'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s N -l no-newline -d 'Print no newline after a payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s S -l srv -d 'Find the broker by the SRV record of the host'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-retain -d 'Make the will a retained message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s d -l debug -d 'Show every packet, both ways, on stderr'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l quiet -d 'Print no warnings and no errors but those of the command line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s t -l topic -d 'Topic to send requests to; with --serve the filter to take them from, which may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s e -l response-topic -d 'Topic for the replies [default: a random one below mozzie/rr/]; with --serve the one for requests that name none' -r
@@ -185,6 +205,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-server-name -d 
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l keyform -d 'Form of the private key [possible values: pem]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-engine -d 'OpenSSL engine that holds the key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l psk -d 'Pre-shared key in hexadecimal' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l psk-identity -d 'Name that belongs to the pre-shared key' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
@@ -192,6 +217,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l proxy -d 'Connect t
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s n -l null-message -d 'Publish an empty message'
@@ -200,13 +226,16 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s R -l no-retained -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l serve -d 'Answer requests instead of sending them'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s v -l verbose -d 'Print the topic and a space before each payload'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s N -l no-newline -d 'Print no newline after a payload'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s S -l srv -d 'Find the broker by the SRV record of the host'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-retain -d 'Make the will a retained message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s d -l debug -d 'Show every packet, both ways, on stderr'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l quiet -d 'Print no warnings and no errors but those of the command line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
@@ -243,6 +272,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-server-name 
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ciphers -d 'Offer only these cipher suites (OpenSSL or IANA names, separated by \':\')' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l keyform -d 'Form of the private key [possible values: pem]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-engine -d 'OpenSSL engine that holds the key' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l psk -d 'Pre-shared key in hexadecimal' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l psk-identity -d 'Name that belongs to the pre-shared key' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-keylog -d 'Append the session keys to this file, for Wireshark' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws-path -d 'Path of the WebSocket; turns WebSocket on [default: /mqtt]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws-header -d 'Send this header when opening the WebSocket; turns WebSocket on; may be repeated' -r
@@ -252,9 +286,11 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-payload -d 
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-qos -d 'Quality of service of the will (default: 0)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV record of the host'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l insecure -d 'Do not verify the broker\'s certificate at all'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-retain -d 'Make the will a retained message'
@@ -262,5 +298,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l help -d 'Print h
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -s p -l port -d 'Port to listen on; 0 for a free one' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l bind -d 'Address to listen on' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand link" -l force -d 'Replace files that are there already'
+complete -c mozzie -n "__fish_mozzie_using_subcommand link" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand completions" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand man" -l help -d 'Print help'

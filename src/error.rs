@@ -1,9 +1,15 @@
 //! The whole failure vocabulary: what can go wrong, its exit code, and the next step.
 
+mod mosquitto;
+
 use std::io;
+use std::path::PathBuf;
+
+pub use mosquitto::reason_text as mosquitto_reason;
 
 use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
+use crate::dialect::Dialect;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::PropertyId;
@@ -17,6 +23,19 @@ pub enum Error {
     /// The command line or a file that it names is wrong; found before anything was sent.
     #[error("{message}")]
     Usage { message: String, hint: String },
+    /// What a mosquitto client says in a case that mozzie's own command line does not know.
+    #[error("{}", .0.text.trim_end())]
+    Mosquitto(Verdict),
+    /// A file that an option names cannot be read.
+    #[error("{option}: cannot read '{}': {}", path.display(), io_reason(source))]
+    Input {
+        option: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// The command before the pipe may have failed: that must not look like a message.
+    #[error("-s: there is nothing on stdin")]
+    EmptyInput,
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -64,6 +83,51 @@ pub enum Error {
     Bench(#[from] BenchError),
     #[error("the run failed: {0}")]
     BenchFailed(String),
+}
+
+/// The end of a mosquitto client: its exit code and exactly what it writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    pub code: u8,
+    /// For stderr, with its newlines.
+    pub text: String,
+    /// For stdout: the whole usage, where a client shows it unasked.
+    pub usage: String,
+}
+
+impl Verdict {
+    /// The command line is wrong.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self {
+            code: 1,
+            text: text.into(),
+            usage: String::new(),
+        }
+    }
+
+    /// The broker takes only messages of a lower QoS.
+    pub fn qos_not_supported() -> Self {
+        Self {
+            code: 7,
+            text: "Error: Message QoS not supported on broker, try a lower QoS.\n\
+                   Error: The connection was lost\n"
+                .to_owned(),
+            usage: String::new(),
+        }
+    }
+
+    pub fn silent(code: u8) -> Self {
+        Self {
+            code,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Verdict> for Error {
+    fn from(verdict: Verdict) -> Self {
+        Self::Mosquitto(verdict)
+    }
 }
 
 /// A reason code with the reason string and the server reference that came with it.
@@ -122,7 +186,11 @@ impl Error {
     /// The error and what lies under it, in one line.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
+        let mut source = match self {
+            // worded into the message
+            Self::Input { .. } => None,
+            _ => std::error::Error::source(self),
+        };
         while let Some(error) = source {
             text.push_str(": ");
             match error.downcast_ref::<io::Error>() {
@@ -134,10 +202,18 @@ impl Error {
         text
     }
 
+    pub fn exit_code_in(&self, dialect: Dialect) -> u8 {
+        match dialect {
+            Dialect::Native => self.exit_code(),
+            Dialect::Mosquitto(_) => self.mosquitto_exit_code(),
+        }
+    }
+
     /// The exit code under mozzie's own names.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Tls(_) => 2,
+            Self::Usage { .. } | Self::Tls(_) | Self::Input { .. } | Self::EmptyInput => 2,
+            Self::Mosquitto(verdict) => verdict.code,
             Self::Dial(_) => 3,
             Self::Refused(_) => 4,
             Self::Session(error) => match error {
@@ -166,6 +242,8 @@ impl Error {
         match self {
             Self::Usage { hint, .. } if hint.is_empty() => None,
             Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Mosquitto(_) | Self::Input { .. } => None,
+            Self::EmptyInput => Some("-n publishes an empty message".to_owned()),
             Self::Tls(error) => error.hint(),
             Self::Dial(error) => error.hint(),
             Self::Refused(connack) => reason_hint(connack.reason),

@@ -5,6 +5,7 @@ mod broker;
 mod cli;
 mod client;
 mod commands;
+mod dialect;
 mod error;
 mod mqtt;
 mod net;
@@ -15,19 +16,30 @@ mod signal;
 use std::process::ExitCode;
 
 use cli::Parsed;
+use dialect::Dialect;
+use output::Diagnostics;
 
 fn main() -> ExitCode {
-    let result = match cli::parse(std::env::args_os()) {
-        Ok(Parsed::Run(command)) => commands::run(command),
-        Ok(Parsed::Print(text)) => output::print(text.as_bytes()),
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let dialect = Dialect::called_as(arguments.first().map(AsRef::as_ref));
+    let mut diagnostics = Diagnostics::new(dialect);
+    let result = match cli::parse(arguments, dialect, commands::check_format) {
+        Ok(Parsed::Run(command)) => {
+            diagnostics.quiet(command.is_quiet());
+            commands::run(command, &diagnostics)
+        }
+        Ok(Parsed::Print(text)) => match output::print(text.as_bytes()) {
+            Ok(()) => std::process::exit(i32::from(dialect.help_exit_code())),
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     match result {
         // Not a return: a thread that still reads stdin must not keep the process.
         Ok(()) => std::process::exit(0),
         Err(error) => {
-            output::Diagnostics::new().error(&error);
-            std::process::exit(i32::from(error.exit_code()))
+            diagnostics.error(&error);
+            std::process::exit(i32::from(error.exit_code_in(dialect)))
         }
     }
 }

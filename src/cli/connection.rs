@@ -11,6 +11,7 @@ use super::url::BrokerUrl;
 use super::values::{self, Header, SessionExpiry, Span, keep_alive};
 use super::will::WillArgs;
 use crate::mqtt::Version;
+use crate::net::Endpoint;
 
 pub const DEFAULT_HOST: &str = "localhost";
 pub const DEFAULT_KEEP_ALIVE: u16 = 60;
@@ -60,6 +61,10 @@ pub struct BrokerAddressArgs {
         hide_env_values = true
     )]
     pub url: Option<BrokerUrl>,
+    /// Find the broker by the SRV record of the host
+    // Hidden until there is a resolver.
+    #[arg(short = 'S', long, hide = true)]
+    pub srv: bool,
     /// Connect to a Unix domain socket
     #[arg(long, value_name = "PATH", env = "MOZZIE_UNIX", hide_env = true)]
     pub unix: Option<PathBuf>,
@@ -118,6 +123,22 @@ pub struct LoginArgs {
     pub id_prefix: Option<String>,
 }
 
+impl BrokerAddressArgs {
+    /// No broker but the socket at this path, if any; all else as when nothing is typed.
+    pub fn at_unix(unix: Option<PathBuf>) -> Self {
+        Self {
+            host: None,
+            port: None,
+            url: None,
+            srv: false,
+            unix,
+            bind: None,
+            wait_for_broker: None,
+            connect_timeout: Span(Endpoint::DEFAULT_CONNECT_TIMEOUT),
+        }
+    }
+}
+
 impl std::fmt::Debug for LoginArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // without the password
@@ -169,6 +190,12 @@ pub struct DebugArgs {
     /// Show every packet, both ways, on stderr
     #[arg(short, long)]
     pub debug: bool,
+    /// Print no warnings and no errors but those of the command line
+    #[arg(long)]
+    pub quiet: bool,
+    /// Read more options from this file, one a line; those typed here count more
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub options_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args)]

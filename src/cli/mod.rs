@@ -3,6 +3,9 @@
 pub mod bench;
 pub mod broker;
 pub mod connection;
+pub mod link;
+pub mod mosquitto;
+mod options_file;
 pub mod property;
 pub mod publish;
 pub mod request;
@@ -13,11 +16,12 @@ pub mod values;
 pub mod will;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 
 #[derive(Debug, Parser)]
@@ -78,6 +82,7 @@ verbs! {
     "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
     "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
+    "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
     "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
     "man" Man(ManArgs) "Write the man pages into a folder";
 }
@@ -93,6 +98,26 @@ pub struct ManArgs {
     pub dir: PathBuf,
 }
 
+impl Command {
+    /// Whether only the result is wanted, and no word on what went wrong.
+    pub fn is_quiet(&self) -> bool {
+        self.debug_args().is_some_and(|debug| debug.quiet)
+    }
+
+    fn debug_args(&self) -> Option<&connection::DebugArgs> {
+        match self {
+            Self::Publish(args) => Some(&args.debug),
+            Self::Subscribe(args) => Some(&args.debug),
+            Self::Request(args) => Some(&args.debug),
+            Self::Bench(_)
+            | Self::Broker(_)
+            | Self::Link(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
+        }
+    }
+}
+
 /// What a command line asks for.
 pub enum Parsed {
     Run(Command),
@@ -100,17 +125,50 @@ pub enum Parsed {
     Print(String),
 }
 
-/// Parses a command line; help and version are results, everything else that clap refuses is an error.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+/// Parses a command line; help and version are results, everything else that is refused is an error.
+pub fn parse(
+    arguments: Vec<OsString>,
+    dialect: Dialect,
+    format: mosquitto::FormatCheck,
+) -> Result<Parsed, Error> {
+    if let Dialect::Mosquitto(tool) = dialect {
+        return mosquitto::parse(tool, arguments.get(1..).unwrap_or_default(), format);
+    }
+    let parsed = parse_native(&arguments, false)?;
+    let file = match &parsed {
+        Parsed::Run(command) => command.debug_args().and_then(|d| d.options_file.clone()),
+        Parsed::Print(_) => None,
+    };
+    match file {
+        Some(file) => parse_native(&with_file(arguments, &file)?, true),
+        None => Ok(parsed),
+    }
+}
+
+/// The words of an option file go before those that were typed, which so have the last word.
+fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> {
+    let text = options_file::read(file).map_err(|source| Error::Input {
+        option: "-o",
+        path: file.to_owned(),
+        source,
+    })?;
+    let mut typed = typed.into_iter();
+    let mut words: Vec<_> = typed.by_ref().take(2).collect();
+    words.extend(options_file::native_words(&text));
+    words.extend(typed);
+    Ok(words)
+}
+
+/// With `overriding`, the last of several words for one option counts.
+fn parse_native(arguments: &[OsString], overriding: bool) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
     let typed = arguments.get(1).and_then(|verb| verb.to_str());
     let verb = typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
     let mut root = match verb.and_then(Command::verb) {
-        Some(verb) => Root::command().subcommand(verb),
+        Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
         None => command(),
     };
-    let arguments = property::join_words(arguments, &root);
+    let arguments = property::join_words(arguments.to_vec(), &root);
     let parsed = root
         .try_get_matches_from_mut(arguments)
         .and_then(|matches| Command::from_matches(&matches))

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::mqtt::properties::{Kind, Place, Properties, Property, PropertyId, Value};
+use crate::mqtt::properties::{
+    Kind, Place, Properties, Property, PropertyError, PropertyId, Value,
+};
 use crate::mqtt::text::Text;
 
 /// Commands that `-D` knows, where their properties stand, and which of those a user may set.
-const COMMANDS: &[(&str, Place)] = &[
+pub(super) const COMMANDS: &[(&str, Place)] = &[
     ("connect", Place::Connect),
     ("publish", Place::Publish),
     ("subscribe", Place::Subscribe),
@@ -31,6 +33,16 @@ impl PropertyArgs {
 
     pub fn of(&self, place: Place) -> Properties {
         self.0.get(&place).cloned().unwrap_or_default()
+    }
+
+    /// Adds a property that is checked already.
+    pub(super) fn push(&mut self, place: Place, property: Property) -> Result<(), PropertyError> {
+        self.0.entry(place).or_default().push(place, property)
+    }
+
+    /// Drops what belongs to a packet that will not be sent.
+    pub(super) fn forget(&mut self, place: Place) {
+        self.0.remove(&place);
     }
 
     /// The word by which `-D` knows a packet.

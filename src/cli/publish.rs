@@ -1,5 +1,6 @@
 //! `mozzie pub`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -45,13 +46,13 @@ pub struct MessageArgs {
     pub repeat_delay: Span,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Input, one of these")]
 #[group(multiple = false)]
 pub struct InputArgs {
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub message: Option<String>,
+    pub message: Option<OsString>,
     /// Publish the whole file as one message
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::connection::{ConnectionArgs, DebugArgs};
-use super::values::Span;
+use super::values::{Percent, Span};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::RetainHandling;
 
@@ -36,6 +36,9 @@ pub struct SubscriptionArgs {
     /// Do not print messages whose topic matches this filter; may be repeated
     #[arg(short = 'T', long = "filter-out", value_name = "FILTER")]
     pub filter_out: Vec<String>,
+    /// Print only this share of the messages, chosen by chance
+    #[arg(long, value_name = "PERCENT")]
+    pub random_filter: Option<Percent>,
     /// Unsubscribe from this filter, after subscribing; may be repeated
     #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER")]
     pub unsubscribe: Vec<String>,
@@ -133,4 +136,7 @@ pub struct OutputArgs {
     /// hexadecimal group with the separator of groups behind it.
     #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
     pub format: Option<String>,
+    /// mosquitto's `--pretty`, for its `%j` and `%J`.
+    #[arg(skip)]
+    pub pretty: bool,
 }

@@ -61,6 +61,24 @@ pub struct TlsArgs {
     /// Offer only these cipher suites (OpenSSL or IANA names, separated by ':')
     #[arg(long, value_name = "LIST", env = "MOZZIE_CIPHERS", hide_env = true)]
     pub ciphers: Option<String>,
+    /// Form of the private key [possible values: pem]
+    #[arg(long, value_name = "FORM", hide = true)]
+    pub keyform: Option<String>,
+    /// OpenSSL engine that holds the key
+    #[arg(long, value_name = "ENGINE", hide = true)]
+    pub tls_engine: Option<String>,
+    /// SHA-1 of the engine's key password
+    #[arg(long, value_name = "HASH", hide = true)]
+    pub tls_engine_kpass_sha1: Option<String>,
+    /// Pre-shared key in hexadecimal
+    #[arg(long, value_name = "HEX", hide = true)]
+    pub psk: Option<String>,
+    /// Name that belongs to the pre-shared key
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub psk_identity: Option<String>,
+    /// Use no TLS, not even on port 8883
+    #[arg(long)]
+    pub no_tls: bool,
     /// Append the session keys to this file, for Wireshark
     #[arg(long, value_name = "FILE", env = "MOZZIE_TLS_KEYLOG", hide_env = true)]
     pub tls_keylog: Option<PathBuf>,
@@ -81,5 +99,10 @@ impl TlsArgs {
             || self.tls_version.is_some()
             || self.ciphers.is_some()
             || self.tls_keylog.is_some()
+            || self.keyform.is_some()
+            || self.tls_engine.is_some()
+            || self.tls_engine_kpass_sha1.is_some()
+            || self.psk.is_some()
+            || self.psk_identity.is_some()
     }
 }

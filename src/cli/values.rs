@@ -88,6 +88,23 @@ impl FromStr for Amount {
     }
 }
 
+/// A share of 0.1 to 100 percent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percent(pub f64);
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed.parse() {
+            Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(Self(percent)),
+            _ => Err(format!(
+                "'{typed}' is not a percentage (use a number from 0.1 to 100)"
+            )),
+        }
+    }
+}
+
 /// Seconds between pings: 0 for none.
 pub fn keep_alive(typed: &str) -> Result<u16, String> {
     typed.parse().map_err(|_| {

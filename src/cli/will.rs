@@ -1,5 +1,7 @@
 //! The will: what the broker publishes when the connection ends without DISCONNECT.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use crate::mqtt::QoS;
@@ -12,7 +14,7 @@ pub struct WillArgs {
     pub will_topic: Option<String>,
     /// Payload of the will (default: empty)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub will_payload: Option<String>,
+    pub will_payload: Option<OsString>,
     /// Quality of service of the will (default: 0)
     #[arg(long, value_name = "QOS")]
     pub will_qos: Option<QoS>,

@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
-pub use plan::{Backoff, ConnectionPlan};
+pub use plan::{Backoff, ConnectionPlan, Reconnect};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -78,6 +78,8 @@ pub struct Client {
     /// Packets that made no sense, over all connections.
     oddities: u32,
     started: Instant,
+    /// The broker could be reached, and that is enough to try again.
+    reached: bool,
 }
 
 impl Client {
@@ -100,6 +102,7 @@ impl Client {
             attempts: 0,
             oddities: 0,
             started: now,
+            reached: false,
         }
     }
 
@@ -179,6 +182,7 @@ impl Client {
                         self.input.clear();
                         self.undrained = false;
                         self.broken = None;
+                        self.reached = self.plan.reconnect == Reconnect::WhenReached;
                         self.state = State::Up(Box::new(dialed.stream));
                     }
                     Err(error) => return Poll::Ready(self.dial_failed(error)),
@@ -313,6 +317,9 @@ impl Client {
     /// The broker sent DISCONNECT. What passes by itself is worth another attempt; a takeover or a
     /// refusal is not, for it would only repeat itself.
     fn ended(&mut self, disconnect: Disconnect) -> Result<ClientEvent, Error> {
+        if self.plan.reconnect != Reconnect::WhenAccepted {
+            return Err(Error::Ended(disconnect));
+        }
         match disconnect.reason {
             Reason::SUCCESS
             | Reason::SERVER_SHUTTING_DOWN
@@ -367,7 +374,7 @@ impl Client {
     }
 
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
-        if self.session.times_accepted() > 0 || self.may_wait() {
+        if self.reached || self.session.times_accepted() > 0 || self.may_wait() {
             Ok(self.retry(error.to_string()))
         } else {
             Err(error.into())
@@ -376,7 +383,15 @@ impl Client {
 
     /// The stream is gone.
     fn lost(&mut self, why: String) -> Result<ClientEvent, Error> {
-        if self.session.times_accepted() == 0 && !self.may_wait() {
+        let final_break = match self.plan.reconnect {
+            Reconnect::WhenAccepted => self.session.times_accepted() == 0 && !self.may_wait(),
+            Reconnect::WhenReached => false,
+            Reconnect::Never if self.session.times_accepted() > 0 => {
+                return Err(Error::ConnectionLost(why));
+            }
+            Reconnect::Never => true,
+        };
+        if final_break {
             let tls = self.plan.endpoint.tls.as_ref();
             let why = if tls.is_some_and(TlsClient::lacks_wanted_certificate) {
                 format!("{why}; it wants a client certificate (--cert and --key)")

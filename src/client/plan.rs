@@ -14,6 +14,19 @@ pub struct ConnectionPlan {
     /// How long the first connection may take to come about; without it the first failure is final.
     pub wait_for_broker: Option<Duration>,
     pub backoff: Backoff,
+    pub reconnect: Reconnect,
+}
+
+/// What a connection that breaks is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reconnect {
+    /// Another attempt, once the broker has accepted us.
+    #[default]
+    WhenAccepted,
+    /// Another attempt, once the broker could be reached at all (mosquitto_sub).
+    WhenReached,
+    /// Nothing: the first break is the last (mosquitto_pub).
+    Never,
 }
 
 /// Growing pauses between attempts to connect, with jitter so that many clients do not come at once.
@@ -21,6 +34,8 @@ pub struct ConnectionPlan {
 pub struct Backoff {
     pub first: Duration,
     pub longest: Duration,
+    /// The part of a pause that chance may take off.
+    pub spread: f64,
 }
 
 impl Default for Backoff {
@@ -28,19 +43,26 @@ impl Default for Backoff {
         Self {
             first: Duration::from_millis(200),
             longest: Duration::from_secs(10),
+            spread: 0.5,
         }
     }
 }
 
 impl Backoff {
-    /// The pause before attempt `attempt` (from 0): doubling, and `jitter` of 0..1 takes off up to
-    /// a half.
+    /// What mosquitto's clients do.
+    pub const EVERY_SECOND: Self = Self {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(1),
+        spread: 0.0,
+    };
+
+    /// The pause before attempt `attempt` (from 0): doubling, less `jitter` of 0..1 of the spread.
     pub fn pause(&self, attempt: u32, jitter: f64) -> Duration {
         let whole = self
             .first
             .saturating_mul(1 << attempt.min(16))
             .min(self.longest);
-        whole.mul_f64(1.0 - jitter / 2.0)
+        whole.mul_f64(1.0 - jitter * self.spread)
     }
 }
 

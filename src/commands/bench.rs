@@ -6,6 +6,7 @@ use super::{connect, runtime};
 use crate::bench::{self, BenchPlan, Publishers, Report, Stop, Subscribers, TopicTemplate};
 use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::bench::{BenchArgs, DEFAULT_DURATION};
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::QoS;
 use crate::mqtt::properties::Place;
@@ -36,7 +37,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
 /// The load, and where to. The plan's own dialer is not the right one yet.
 fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
     let version = connect::version(&args.connection, &[])?;
-    let connection = connect::plan(&args.connection, version)?;
+    let connection = connect::plan(&args.connection, version, Dialect::Native)?;
     let properties = &args.connection.properties;
     for (option, place) in [
         ("-D unsubscribe", Place::Unsubscribe),

@@ -12,7 +12,8 @@ use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan};
+use crate::client::{Backoff, ConnectionPlan, Reconnect};
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
@@ -52,11 +53,16 @@ pub fn version_or(
     }
 }
 
-pub fn plan(args: &ConnectionArgs, version: Version) -> Result<ConnectionPlan, Error> {
-    let (username, password) = login(&args.login, args.broker.url.as_ref(), version)?;
+pub fn plan(
+    args: &ConnectionArgs,
+    version: Version,
+    dialect: Dialect,
+) -> Result<ConnectionPlan, Error> {
+    cannot_do(args)?;
+    let (username, password) = login(&args.login, args.broker.url.as_ref(), version, dialect)?;
     let will = will(&args.will, args.properties.of(Place::Will))?;
     let (clean_start, connect_properties) = session_life(args, version)?;
-    let client_id = client_id(&args.login, version)?;
+    let client_id = client_id(&args.login, version, dialect)?;
     let settings = Settings {
         version,
         clean_start,
@@ -76,8 +82,44 @@ pub fn plan(args: &ConnectionArgs, version: Version) -> Result<ConnectionPlan, E
             password,
         },
         wait_for_broker: args.broker.wait_for_broker.map(|span| span.0),
-        backoff: Backoff::default(),
+        backoff: match dialect {
+            Dialect::Native => Backoff::default(),
+            Dialect::Mosquitto(_) => Backoff::EVERY_SECOND,
+        },
+        reconnect: Reconnect::default(),
     })
+}
+
+/// Options that are understood and cannot be followed.
+fn cannot_do(args: &ConnectionArgs) -> Result<(), Error> {
+    let tls = &args.tls;
+    if tls.no_tls && tls.is_used() {
+        return Err(Error::usage(
+            "--no-tls cannot go with the TLS options",
+            "leave out --no-tls, or the others",
+        ));
+    }
+    let refuse = |what: &str, hint: &str| Err(Error::usage(what, hint));
+    if args.broker.srv {
+        return refuse(
+            "-S: SRV records cannot be looked up yet",
+            "name the broker with -h",
+        );
+    }
+    if tls.psk.is_some() || tls.psk_identity.is_some() {
+        return refuse(
+            "--psk: TLS with a pre-shared key is not possible, for rustls has none",
+            "use certificates: --cafile, and --cert with --key",
+        );
+    }
+    let engine = tls.tls_engine.is_some() || tls.tls_engine_kpass_sha1.is_some();
+    if engine || tls.keyform.as_deref().is_some_and(|form| form != "pem") {
+        return refuse(
+            "--tls-engine, --keyform: there are no OpenSSL engines here",
+            "give the key as a PEM file with --key",
+        );
+    }
+    Ok(())
 }
 
 /// Text that goes into a packet, named by its option.
@@ -158,16 +200,11 @@ pub fn no_properties_of(
 }
 
 /// A whole file, or stdin where the name is '-'.
-pub fn read_input(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    let refuse = |error: io::Error| {
-        Error::usage(
-            format!(
-                "{option}: cannot read '{}': {}",
-                path.display(),
-                net::io_reason(&error)
-            ),
-            "",
-        )
+pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let refuse = |source: io::Error| Error::Input {
+        option,
+        path: path.to_owned(),
+        source,
     };
     let mut data = Vec::new();
     let size = if path == Path::new("-") {
@@ -189,7 +226,7 @@ pub fn read_input(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Erro
 }
 
 /// The first line of a file that holds a secret.
-fn read_secret(option: &str, path: &Path) -> Result<Vec<u8>, Error> {
+fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     if path == Path::new("-") {
         // Only one line, so that the rest of stdin can be the messages.
         let mut line = Vec::new();
@@ -217,6 +254,7 @@ fn login(
     args: &LoginArgs,
     url: Option<&BrokerUrl>,
     version: Version,
+    dialect: Dialect,
 ) -> Result<(Option<Text>, Option<Secret>), Error> {
     let username = match (&args.username, url.and_then(|url| url.username.as_ref())) {
         (Some(name), _) => Some(text("-u", name)?),
@@ -229,8 +267,8 @@ fn login(
         Some(read_secret("--password-file", path)?)
     } else if let Some(password) = url.and_then(|url| url.password.clone()) {
         Some(password)
-    } else if username.is_none() {
-        // The variables may be meant for another command.
+    } else if username.is_none() || !dialect.is_native() {
+        // The variables may be meant for another command; mosquitto's clients know none.
         None
     } else if let Some(path) = std::env::var_os("MOZZIE_PASSWORD_FILE") {
         Some(read_secret("MOZZIE_PASSWORD_FILE", Path::new(&path))?)
@@ -251,12 +289,12 @@ fn login(
     Ok((username, password.map(|bytes| Secret(Bytes::from(bytes)))))
 }
 
-fn os_bytes(value: std::ffi::OsString) -> Vec<u8> {
+pub fn os_bytes(value: std::ffi::OsString) -> Vec<u8> {
     use std::os::unix::ffi::OsStringExt;
     value.into_vec()
 }
 
-fn client_id(args: &LoginArgs, version: Version) -> Result<Text, Error> {
+fn client_id(args: &LoginArgs, version: Version, dialect: Dialect) -> Result<Text, Error> {
     if let Some(id) = &args.id {
         return text("-i", id);
     }
@@ -265,8 +303,14 @@ fn client_id(args: &LoginArgs, version: Version) -> Result<Text, Error> {
     }
     if version == Version::V31 {
         // MQTT 3.1 wants 1 to 23 characters.
-        let random = fastrand::u64(..);
-        return text("-i", &format!("mozzie-{random:016x}"));
+        let id = match dialect {
+            Dialect::Native => format!("mozzie-{:016x}", fastrand::u64(..)),
+            Dialect::Mosquitto(_) => {
+                let random = std::iter::repeat_with(fastrand::alphanumeric);
+                format!("mosq-{}", random.take(18).collect::<String>())
+            }
+        };
+        return text("-i", &id);
     }
     Ok(Text::default())
 }
@@ -287,7 +331,7 @@ fn will(args: &WillArgs, properties: Properties) -> Result<Option<Message>, Erro
             )),
         };
     };
-    let payload = args.will_payload.clone().unwrap_or_default();
+    let payload = os_bytes(args.will_payload.clone().unwrap_or_default());
     if payload.len() > usize::from(u16::MAX) {
         return Err(Error::usage(
             format!(
@@ -363,9 +407,10 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
             ));
         }
     }
-    let use_tls = args.tls.is_used()
-        || url.is_some_and(|url| url.tls)
-        || (url.is_none() && broker.port == Some(TLS_PORT));
+    let use_tls = !args.tls.no_tls
+        && (args.tls.is_used()
+            || url.is_some_and(|url| url.tls)
+            || (url.is_none() && broker.port == Some(TLS_PORT)));
     let use_websocket = transport.ws
         || transport.ws_path.is_some()
         || !transport.ws_header.is_empty()

@@ -7,28 +7,32 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
-use crate::output::Stdout;
+use crate::output::{Stdout, Trace};
 use crate::signal::Signals;
 
 /// How long a goodbye may take that nobody waits for.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
-pub async fn goodbye(client: Client, disconnect: Properties) {
-    let close = client.close(Reason::SUCCESS, disconnect, false);
+pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
+    let close = client.close(reason, disconnect, false);
     let _ = tokio::time::timeout(GOODBYE, close).await;
 }
 
 /// Ends the connection and then writes what is left: a reader that is slow must not make a broker
-/// wait that has given all. A (further) signal ends the wait.
+/// wait that has given all. `trace` are packets that are shown among the output. A (further) signal ends the wait.
 pub async fn leave(
     client: Client,
-    disconnect: Properties,
+    (reason, disconnect): (Reason, Properties),
     mut stdout: Stdout,
+    trace: Option<Trace>,
     mut signals: Signals,
     result: Result<(), Error>,
 ) -> Result<(), Error> {
-    goodbye(client, disconnect).await;
+    goodbye(client, reason, disconnect).await;
+    if let Some(trace) = trace {
+        trace.drain(stdout.buffer());
+    }
     let written = tokio::select! {
         written = stdout.finish() => written,
         signal = signals.next() => {

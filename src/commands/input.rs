@@ -23,17 +23,14 @@ pub fn source(
     // The topic and a full header must fit beside the payload.
     let most = (MAX_REMAINING_LENGTH - 4 - topic.len()) as u64;
     let payload = if let Some(text) = input.message {
-        Bytes::from(text)
+        connect::os_bytes(text).into()
     } else if let Some(path) = input.file {
         connect::read_input("-f", &path, most)?.into()
     } else if input.stdin_file {
         let all = connect::read_input("-s", Path::new("-"), most)?;
         if all.is_empty() {
             // The command before the pipe may have failed: that must not look like a message.
-            return Err(Error::usage(
-                "-s: there is nothing on stdin",
-                "-n publishes an empty message",
-            ));
+            return Err(Error::EmptyInput);
         }
         all.into()
     } else if input.null_message {

@@ -6,6 +6,7 @@ mod complete;
 mod connect;
 mod ending;
 mod input;
+mod link;
 mod publish;
 mod request;
 mod subscribe;
@@ -16,15 +17,24 @@ use tokio::time::Instant;
 use crate::cli::Command;
 use crate::error::Error;
 use crate::output::Diagnostics;
+use crate::output::format::{JsonDialect, Layout, Template};
 
-pub fn run(command: Command) -> Result<(), Error> {
-    let diagnostics = Diagnostics::new();
+/// mosquitto's complaint about the text of `-F`.
+pub fn check_format(format: &str) -> Result<(), String> {
+    match Template::parse(format, JsonDialect::Mosquitto(Layout::Line)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(String::from_utf8_lossy(&error.mosquitto_text()).into_owned()),
+    }
+}
+
+pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
     match command {
-        Command::Publish(args) => publish::run(*args, &diagnostics),
-        Command::Subscribe(args) => subscribe::run(*args, &diagnostics),
-        Command::Request(args) => request::run(*args, &diagnostics),
+        Command::Publish(args) => publish::run(*args, diagnostics),
+        Command::Subscribe(args) => subscribe::run(*args, diagnostics),
+        Command::Request(args) => request::run(*args, diagnostics),
         Command::Bench(args) => bench::run(&args),
-        Command::Broker(args) => broker::run(&args, &diagnostics),
+        Command::Broker(args) => broker::run(&args, diagnostics),
+        Command::Link(args) => link::run(&args),
         Command::Completions(args) => complete::completions(args.shell),
         Command::Man(args) => complete::man_pages(&args.dir),
     }

@@ -5,13 +5,14 @@ use tokio::time::Instant;
 
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, ConnectionPlan};
-use crate::error::{Error, with_details};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::dialect::Dialect;
+use crate::error::{Error, Verdict, mosquitto_reason, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
-use crate::mqtt::properties::{Place, Properties};
+use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Event, Observer, PublishError};
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::output::Diagnostics;
 use crate::payload::{Feed, Source};
 use crate::signal::{Signal, Signals};
@@ -30,20 +31,23 @@ struct PublishPlan {
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let trace = args.debug.debug.then(|| diagnostics.tracer());
-    let plan = plan(args)?;
+    let plan = plan(args, diagnostics.dialect())?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         Publisher::new(plan, trace, diagnostics).run(signals).await
     })
 }
 
-fn plan(args: PublishArgs) -> Result<PublishPlan, Error> {
+fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     let topic = connect::one_topic(
         args.message.topic.as_deref(),
         args.connection.broker.url.as_ref(),
     )?;
     let version = connect::version(&args.connection, &[])?;
-    let connection = connect::plan(&args.connection, version)?;
+    let mut connection = connect::plan(&args.connection, version, dialect)?;
+    if !dialect.is_native() && !args.input.stdin_lines {
+        connection.reconnect = Reconnect::Never;
+    }
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
     let message = &args.message;
@@ -86,6 +90,8 @@ struct Publisher<'a> {
     diagnostics: &'a Diagnostics,
     tally: Tally,
     connected: bool,
+    /// How a mosquitto client ends when the broker cannot take its messages.
+    verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
 }
@@ -100,6 +106,7 @@ impl<'a> Publisher<'a> {
             diagnostics,
             tally: Tally::default(),
             connected: false,
+            verdict: None,
             pause_until: None,
         }
     }
@@ -146,7 +153,9 @@ impl<'a> Publisher<'a> {
                 }
             }
             ClientEvent::Session(Event::Acknowledged(ack)) => {
-                if ack.reason.is_error() {
+                if ack.reason.is_error() && !self.diagnostics.dialect().is_native() {
+                    self.warn_as_mosquitto(&ack);
+                } else if ack.reason.is_error() {
                     let why = with_details(ack.reason.to_string(), &ack.properties);
                     self.refuse(why);
                 } else {
@@ -161,6 +170,20 @@ impl<'a> Publisher<'a> {
             // Nothing is subscribed to.
             ClientEvent::Session(_) => {}
         }
+    }
+
+    /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
+    fn warn_as_mosquitto(&mut self, ack: &Acknowledged) {
+        self.tally.delivered += 1;
+        let mut text = format!(
+            "Warning: Publish {} failed: {}.\n",
+            ack.packet_id,
+            mosquitto_reason(ack.reason)
+        );
+        if let Some(why) = ack.properties.text(PropertyId::ReasonString) {
+            text.push_str(&format!("{why}\n"));
+        }
+        self.diagnostics.mosquitto(&text);
     }
 
     fn begin_pause(&mut self) {
@@ -207,6 +230,17 @@ impl<'a> Publisher<'a> {
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
                 self.feed.put_back(payload);
             }
+            Err(PublishError::QosNotSupported { .. })
+                if !self.diagnostics.dialect().is_native() =>
+            {
+                self.verdict = Some(Verdict::qos_not_supported());
+                self.feed.stop();
+            }
+            // mosquitto_pub leaves the flag out and says nothing.
+            Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
+                self.template.retain = false;
+                self.feed.put_back(payload);
+            }
             Err(error) => {
                 self.tally.total += 1;
                 self.refuse(error.to_string());
@@ -236,6 +270,9 @@ impl<'a> Publisher<'a> {
             .close(Reason::SUCCESS, self.disconnect, linger)
             .await;
         let tally = self.tally;
+        if let Some(verdict) = self.verdict {
+            return Err(verdict.into());
+        }
         if let Some(why) = tally.refusal {
             let topic = self.template.topic.to_string();
             let why = if tally.total > 1 {
@@ -292,7 +329,7 @@ impl<'a> Publisher<'a> {
             "{} of {} messages acknowledged",
             self.tally.delivered, self.tally.total
         );
-        ending::goodbye(self.client, self.disconnect).await;
+        ending::goodbye(self.client, Reason::SUCCESS, self.disconnect).await;
         Err(Error::Interrupted(signal, Some(what)))
     }
 }

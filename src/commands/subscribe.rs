@@ -9,17 +9,19 @@ use tokio::time::Instant;
 use super::subscription::{self, Subscriptions};
 use super::{connect, ending, sleep_until};
 use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
-use crate::client::{Client, ClientEvent, ConnectionPlan};
-use crate::error::{Error, with_details};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::dialect::Dialect;
+use crate::error::{Error, Verdict, with_details};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties};
+use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
-use crate::output::format::{JsonDialect, Template};
+use crate::output::format::{JsonDialect, Layout, Template};
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout};
+use crate::output::{Diagnostics, Stdout, Trace};
 use crate::signal::{Signal, Signals};
 
 /// What `sub` is to do, checked.
@@ -33,6 +35,8 @@ struct SubscribePlan {
     retained: Retained,
     remove_retained: bool,
     stop: Stop,
+    /// Of the messages that count, how many in a hundred are printed.
+    random_percent: Option<f64>,
     format: Format,
 }
 
@@ -53,18 +57,23 @@ struct Stop {
 }
 
 pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let trace = args.debug.debug.then(|| diagnostics.tracer());
-    let plan = plan(args)?;
+    let dialect = diagnostics.dialect();
+    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
+    let trace = args.debug.debug.then(|| match &mixed_in {
+        Some(trace) => trace.observer(),
+        None => diagnostics.tracer(),
+    });
+    let plan = plan(args, dialect)?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
-        Subscriber::new(plan, stdout, trace, diagnostics)
+        Subscriber::new(plan, stdout, trace, mixed_in, diagnostics)
             .run(signals)
             .await
     })
 }
 
-fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
+fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
     let retained = &args.retained;
     let version = connect::version(
         &args.connection,
@@ -120,6 +129,10 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
                 .map_or(RetainHandling::Always, Into::into),
         })
         .collect();
+    let mut connection = connect::plan(&args.connection, version, dialect)?;
+    if !dialect.is_native() {
+        connection.reconnect = Reconnect::WhenReached;
+    }
     Ok(SubscribePlan {
         subscriptions: Subscriptions {
             list: subscriptions,
@@ -140,16 +153,22 @@ fn plan(args: SubscribeArgs) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output)?,
-        connection: connect::plan(&args.connection, version)?,
+        format: format(&args.output, dialect)?,
+        random_percent: args.subscription.random_filter.map(|percent| percent.0),
+        connection,
     })
 }
 
-pub fn format(args: &OutputArgs) -> Result<Format, Error> {
+pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
     let newline = !args.no_newline;
     let visible = io::stdout().is_terminal();
     if let Some(format) = &args.format {
-        let template = Template::parse(format, JsonDialect::Native).map_err(|e| {
+        let json = match (dialect, args.pretty) {
+            (Dialect::Native, _) => JsonDialect::Native,
+            (Dialect::Mosquitto(_), false) => JsonDialect::Mosquitto(Layout::Line),
+            (Dialect::Mosquitto(_), true) => JsonDialect::Mosquitto(Layout::Pretty),
+        };
+        let template = Template::parse(format, json).map_err(|e| {
             Error::usage(
                 format!("-F '{format}': {}", e.describe(format)),
                 "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
@@ -158,7 +177,7 @@ pub fn format(args: &OutputArgs) -> Result<Format, Error> {
         return Ok(Format::Template {
             template,
             newline,
-            visible,
+            visible: visible && dialect.is_native(),
         });
     }
     Ok(match args.json {
@@ -178,6 +197,8 @@ struct Subscriber<'a> {
     plan: SubscribePlan,
     printer: Printer,
     stdout: Stdout,
+    /// Packets that are shown among the messages.
+    trace: Option<Trace>,
     diagnostics: &'a Diagnostics,
     /// Messages that counted.
     count: u64,
@@ -189,26 +210,31 @@ struct Subscriber<'a> {
     enough: bool,
     /// Every subscription was refused, or a removal was.
     refusal: Option<Error>,
+    /// How we take our leave.
+    goodbye: Reason,
 }
 
 impl<'a> Subscriber<'a> {
     fn new(
         plan: SubscribePlan,
         stdout: Stdout,
-        trace: Option<Observer>,
+        observer: Option<Observer>,
+        trace: Option<Trace>,
         diagnostics: &'a Diagnostics,
     ) -> Self {
         Self {
-            client: Client::new(plan.connection.clone(), trace),
+            client: Client::new(plan.connection.clone(), observer),
             printer: Printer::new(plan.format.clone()),
             plan,
             stdout,
+            trace,
             diagnostics,
             count: 0,
             answers_due: 0,
             to_remove: Vec::new(),
             enough: false,
             refusal: None,
+            goodbye: Reason::SUCCESS,
         }
     }
 
@@ -225,6 +251,7 @@ impl<'a> Subscriber<'a> {
                     self.stdout.flush();
                 }
             }
+            self.show_trace();
             // Nothing more is waiting: a reader of the pipe sees what has come.
             self.stdout.flush();
             self.remove_waiting()?;
@@ -256,7 +283,15 @@ impl<'a> Subscriber<'a> {
                 && self.client.session().unacknowledged() == 0)
     }
 
+    /// Packets first, then what is printed because of them.
+    fn show_trace(&mut self) {
+        if let Some(trace) = &self.trace {
+            trace.drain(self.stdout.buffer());
+        }
+    }
+
     fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
+        self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
@@ -294,17 +329,24 @@ impl<'a> Subscriber<'a> {
 
     fn subscribe(&mut self) -> Result<(), Error> {
         self.answers_due = usize::from(self.plan.subscriptions.ask(&mut self.client)?);
-        if !self.plan.unsubscribe.is_empty() {
-            self.client.session().unsubscribe(
-                self.plan.unsubscribe.clone(),
-                self.plan.unsubscribe_properties.clone(),
-            )?;
+        // mosquitto_sub sends one packet for each filter.
+        let at_once = match self.diagnostics.dialect() {
+            Dialect::Native => self.plan.unsubscribe.len().max(1),
+            Dialect::Mosquitto(_) => 1,
+        };
+        for filters in self.plan.unsubscribe.chunks(at_once) {
+            self.client
+                .session()
+                .unsubscribe(filters.to_vec(), self.plan.unsubscribe_properties.clone())?;
             self.answers_due += 1;
         }
         Ok(())
     }
 
     fn subscribed(&mut self, answer: &SubAck) {
+        if !self.diagnostics.dialect().is_native() {
+            return self.subscribed_as_mosquitto(answer);
+        }
         // With -E the subscriptions are all that was asked for.
         let all_are_needed = self.plan.stop.after_suback;
         let judged = self
@@ -312,6 +354,24 @@ impl<'a> Subscriber<'a> {
             .subscriptions
             .judge(answer, all_are_needed, self.diagnostics);
         self.refusal = judged.err().or(self.refusal.take());
+        self.answered();
+    }
+
+    /// Only that all were refused is worth a word, and none of it is a failure.
+    fn subscribed_as_mosquitto(&mut self, answer: &SubAck) {
+        if let Some(trace) = &self.trace {
+            let granted: Vec<_> = answer.reasons.iter().map(|r| r.0.to_string()).collect();
+            trace.line(&format!(
+                "Subscribed (mid: {}): {}",
+                answer.packet_id,
+                granted.join(", ")
+            ));
+        }
+        if answer.reasons.iter().all(|reason| reason.is_error()) {
+            self.refusal = Some(Error::SubscribeRefused(String::new()));
+        } else if self.plan.stop.after_suback {
+            self.enough = true;
+        }
         self.answered();
     }
 
@@ -359,11 +419,17 @@ impl<'a> Subscriber<'a> {
         if left_out {
             return;
         }
-        let diagnostics = self.diagnostics;
-        self.printer
-            .print(publish, self.stdout.buffer(), &mut |complaint| {
-                diagnostics.warn(&complaint.to_string());
-            });
+        let shown = self
+            .plan
+            .random_percent
+            .is_none_or(|percent| fastrand::f64() * 100.0 < percent);
+        if shown {
+            let diagnostics = self.diagnostics;
+            self.printer
+                .print(publish, self.stdout.buffer(), &mut |complaint| {
+                    diagnostics.complain(&complaint);
+                });
+        }
         self.count += 1;
         if self
             .plan
@@ -405,6 +471,14 @@ impl<'a> Subscriber<'a> {
 
     async fn time_is_up(mut self, signals: Signals) -> Result<(), Error> {
         let connected = self.client.session().times_accepted() > 0;
+        if !self.diagnostics.dialect().is_native() {
+            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+            let end = match connected {
+                true => Error::TimedOut(String::new()),
+                false => Verdict::silent(u8::MAX).into(),
+            };
+            return self.leave(signals, Err(end)).await;
+        }
         let seconds = self.plan.stop.timeout.unwrap_or_default().as_secs_f64();
         let missed = match (connected, self.plan.stop.count) {
             (false, _) => format!("no connection within {seconds} s"),
@@ -417,8 +491,17 @@ impl<'a> Subscriber<'a> {
     }
 
     async fn interrupted(mut self, signal: Signal, signals: Signals) -> Result<(), Error> {
+        let accepted = self.client.session().times_accepted() > 0;
+        if !self.diagnostics.dialect().is_native() {
+            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+            let result = match accepted {
+                true => Ok(()),
+                false => Err(Verdict::silent(u8::MAX).into()),
+            };
+            return self.leave(signals, result).await;
+        }
         let unlimited = self.plan.stop.count.is_none() && self.plan.stop.timeout.is_none();
-        if unlimited && self.client.session().times_accepted() > 0 {
+        if unlimited && accepted {
             return self.leave(signals, Ok(())).await;
         }
         let count = self.plan.stop.count;
@@ -430,8 +513,9 @@ impl<'a> Subscriber<'a> {
     async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
         ending::leave(
             self.client,
-            self.plan.disconnect,
+            (self.goodbye, self.plan.disconnect),
             self.stdout,
+            self.trace,
             signals,
             result,
         )

@@ -8,6 +8,7 @@ pub struct Reason(pub u8);
 
 impl Reason {
     pub const SUCCESS: Self = Self(0x00);
+    pub const DISCONNECT_WITH_WILL: Self = Self(0x04);
     pub const MALFORMED_PACKET: Self = Self(0x81);
     pub const PROTOCOL_ERROR: Self = Self(0x82);
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);

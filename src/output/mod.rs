@@ -10,33 +10,77 @@ mod progress;
 mod stdout;
 mod terminal;
 mod time;
+mod trace;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use colored::Colorize;
 
+use format::Complaint;
 pub use progress::ProgressLine;
 pub use stdout::Stdout;
+pub use trace::Trace;
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::session::{Direction, Observer};
 
 /// Everything that is not data: one line each, on stderr.
+///
+/// Under a mosquitto name only that client's own texts are printed.
 #[derive(Debug)]
-pub struct Diagnostics(());
+pub struct Diagnostics {
+    dialect: Dialect,
+    quiet: bool,
+}
 
 impl Diagnostics {
-    pub fn new() -> Self {
+    pub fn new(dialect: Dialect) -> Self {
         // colored looks at stdout; what is coloured here goes to stderr. NO_COLOR is its own rule.
         if !io::stderr().is_terminal() {
             colored::control::set_override(false);
         }
-        Self(())
+        Self {
+            dialect,
+            quiet: false,
+        }
+    }
+
+    /// For `--quiet`: from now on nothing but errors of the command line.
+    pub fn quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// A text that only mosquitto's clients have, in their form.
+    pub fn mosquitto(&self, text: &str) {
+        if !self.quiet {
+            raw(text);
+        }
+    }
+
+    /// What a format cannot make of a message.
+    pub fn complain(&self, complaint: &Complaint<'_>) {
+        match (self.dialect, complaint) {
+            (Dialect::Native, _) => self.warn(&complaint.to_string()),
+            (Dialect::Mosquitto(_), Complaint::Json { .. }) => {
+                self.mosquitto(&complaint.mosquitto_text());
+            }
+            // Of a number it complains in spite of --quiet.
+            (Dialect::Mosquitto(_), Complaint::Float { .. } | Complaint::Double { .. }) => {
+                raw(&complaint.mosquitto_text());
+            }
+        }
     }
 
     pub fn warn(&self, text: &str) {
-        line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+        if self.is_chatty() {
+            line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
+        }
     }
 
     /// The connection broke, and is tried again after `pause`.
@@ -48,11 +92,20 @@ impl Diagnostics {
     }
 
     pub fn note(&self, text: &str) {
-        line(&format!("mozzie: {text}"));
+        if self.is_chatty() {
+            line(&format!("mozzie: {text}"));
+        }
+    }
+
+    fn is_chatty(&self) -> bool {
+        self.dialect.is_native() && !self.quiet
     }
 
     /// Prints every packet, for `-d`.
     pub fn tracer(&self) -> Observer {
+        if !self.dialect.is_native() {
+            return trace::at_once();
+        }
         Box::new(|direction, packet| {
             let arrow = match direction {
                 Direction::Sent => "→",
@@ -63,6 +116,17 @@ impl Diagnostics {
     }
 
     pub fn error(&self, error: &Error) {
+        if let Dialect::Mosquitto(tool) = self.dialect {
+            self.mosquitto(&error.mosquitto_text(tool));
+            if let Error::Mosquitto(verdict) = error {
+                // That stdout is closed changes nothing any more.
+                let _ = print(verdict.usage.as_bytes());
+            }
+            return;
+        }
+        if self.quiet && error.exit_code() != 2 {
+            return;
+        }
         line(&format!(
             "mozzie: {} {}",
             "error:".red().bold(),
@@ -78,6 +142,11 @@ impl Diagnostics {
 fn line(text: &str) {
     let mut text = terminal::visible_line(text);
     text.push('\n');
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text that is in its final form, for stderr.
+fn raw(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -16,6 +16,10 @@
 )]
 
 mod bad_input;
+mod dialect_argv;
+mod dialect_link;
+mod dialect_options_file;
+mod dialect_wire;
 mod embedded;
 mod exit_codes;
 mod format;

@@ -10,6 +10,7 @@ use crate::cli::request::{DEFAULT_JOBS, RequestArgs, ServeArgs};
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, input, sleep_until, subscribe};
+use crate::dialect::Dialect;
 use crate::error::{Error, with_details};
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
@@ -73,7 +74,7 @@ pub struct AskPlan {
     disconnect: Properties,
 }
 
-pub fn plan(args: RequestArgs) -> Result<AskPlan, Error> {
+pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
     only_with_serve(&args.serve)?;
     let exchange = &args.exchange;
     let url = args.connection.broker.url.as_ref();
@@ -149,9 +150,9 @@ pub fn plan(args: RequestArgs) -> Result<AskPlan, Error> {
         replies: args.replies.replies,
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
-        format: subscribe::format(&args.output)?,
+        format: subscribe::format(&args.output, dialect)?,
         disconnect: properties.of(Place::Disconnect),
-        connection: connect::plan(&args.connection, version)?,
+        connection: connect::plan(&args.connection, version, dialect)?,
     })
 }
 
@@ -269,8 +270,9 @@ impl<'a> Asker<'a> {
         };
         ending::leave(
             self.client,
-            self.plan.disconnect,
+            (Reason::SUCCESS, self.plan.disconnect),
             self.stdout,
+            None,
             signals,
             result,
         )
@@ -503,7 +505,7 @@ impl<'a> Asker<'a> {
                 let diagnostics = self.diagnostics;
                 self.printer
                     .print(publish, self.stdout.buffer(), &mut |complaint| {
-                        diagnostics.warn(&complaint.to_string());
+                        diagnostics.complain(&complaint);
                     });
                 if self.plan.latency {
                     let ms = after.as_secs_f64() * 1000.0;

@@ -28,7 +28,7 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
                 .await
         })
     } else {
-        let plan = ask::plan(args)?;
+        let plan = ask::plan(args, diagnostics.dialect())?;
         runtime.block_on(async {
             let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
             ask::Asker::new(plan, stdout, trace, diagnostics)

@@ -14,6 +14,7 @@ use crate::cli::request::RequestArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, sleep_until};
+use crate::dialect::Dialect;
 use crate::error::{Error, with_details};
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId};
@@ -104,7 +105,7 @@ pub fn plan(args: RequestArgs) -> Result<ServePlan, Error> {
         count: args.serve.count,
         timeout: exchange.timeout.map(|span| span.0),
         disconnect: properties.of(Place::Disconnect),
-        connection: connect::plan(&args.connection, version)?,
+        connection: connect::plan(&args.connection, version, Dialect::Native)?,
     })
 }
 
@@ -188,7 +189,7 @@ impl<'a> Server<'a> {
             }
         };
         self.end_jobs(&mut signals).await;
-        ending::goodbye(self.client, self.plan.disconnect).await;
+        ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect).await;
         result
     }
 

@@ -10,7 +10,6 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{Properties, Value};
 
 /// How an object is spread.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the mosquitto names"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// On one line without spaces.

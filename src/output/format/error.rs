@@ -26,7 +26,6 @@ pub(super) enum Flaw {
 impl TemplateError {
     /// In mosquitto's words, without a newline. Bytes, because it prints one byte of the format even
     /// where that is not a whole character.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the mosquitto names"))]
     pub fn mosquitto_text(&self) -> Vec<u8> {
         let named = |before: &str, byte: u8| [before.as_bytes(), b"'", &[byte], b"'."].concat();
         match self.flaw {
@@ -73,7 +72,6 @@ pub enum Complaint<'a> {
 
 impl Complaint<'_> {
     /// What mosquitto writes to stderr, with its newline where it has one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the mosquitto names"))]
     pub fn mosquitto_text(&self) -> String {
         match self {
             Self::Float { .. } => {

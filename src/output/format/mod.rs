@@ -26,7 +26,6 @@ pub enum JsonDialect {
     /// mozzie's, which loses nothing: `%j` as `--json`, `%J` as `--json=parsed`.
     Native,
     /// mosquitto's, byte for byte, also where it loses something.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the mosquitto names"))]
     Mosquitto(Layout),
 }
 

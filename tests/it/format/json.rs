@@ -175,7 +175,6 @@ fn value(seed: &mut Seed, depth: usize, out: &mut String) {
 /// identifiers and topic aliases are not here: 2.0 prints an object, ends the connection, and prints 0. Nor is `-0`,
 /// which the cJSON beside it prints so and later ones as `0`.)
 #[test]
-#[ignore = "needs the name mosquitto_sub"]
 fn json_is_mosquittos_to_the_byte() {
     needs!("mosquitto_sub");
     let folder = TempDir::new().unwrap();

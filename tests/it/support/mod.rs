@@ -20,7 +20,7 @@ use std::{
 pub use certs::{Certs, certs};
 pub use client::Client;
 pub use mosquitto::Mosquitto;
-pub use mozzie::{Done, Mozzie, Running, mozzie};
+pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
 pub use port::free_port;
 pub use proxies::{BadLink, HttpProxy, Socks};
 pub use scripted::{Scripted, filters};

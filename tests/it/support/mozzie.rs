@@ -3,8 +3,9 @@
 use std::{
     ffi::OsStr,
     io::{Read, Write},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +21,25 @@ pub struct Mozzie {
 
 /// `mozzie("pub -t a -m hello")`.
 pub fn mozzie(words: &str) -> Mozzie {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mozzie"));
+    program_at(Path::new(env!("CARGO_BIN_EXE_mozzie")), words)
+}
+
+/// The program under test by the name of one of mosquitto's clients: `called("mosquitto_pub", "-t a")`.
+pub fn called(name: &str, words: &str) -> Mozzie {
+    static LINKS: OnceLock<PathBuf> = OnceLock::new();
+    let links = LINKS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("links");
+        std::fs::create_dir_all(&folder).expect("a folder for the links");
+        let made = mozzie("link --force").arg(&folder).run();
+        assert_eq!(made.code(), Some(0), "{made}");
+        folder
+    });
+    program_at(&links.join(name), words)
+}
+
+/// Another program, in the same clean environment.
+pub fn program_at(path: &Path, words: &str) -> Mozzie {
+    let mut command = Command::new(path);
     let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-such-home");
     command
         .env_clear()
@@ -64,6 +83,11 @@ impl Mozzie {
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
         self
     }
 

@@ -1,0 +1,445 @@
+//! The words in the order typed: each option is judged as it comes, and the first flaw ends it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::property::Typed as Properties;
+use super::table::{self, Opt, Takes};
+use super::{FormatCheck, number, url};
+use crate::cli::subscribe::RetainHandlingArg;
+use crate::dialect::Tool;
+use crate::error::Verdict;
+use crate::mqtt::{QoS, Version, topic};
+use crate::net::Proxy;
+
+/// Where messages come from, once one of the options is given.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input {
+    Text(OsString),
+    File(PathBuf),
+    Stdin,
+    Lines,
+    Null,
+}
+
+/// What the command line asks for besides work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Help,
+    Version,
+}
+
+/// What has been typed, each value judged by itself.
+#[derive(Debug, Default)]
+pub struct Typed {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub unix: Option<PathBuf>,
+    pub bind: Option<String>,
+    pub srv: bool,
+    pub websocket: bool,
+    pub proxy: Option<Proxy>,
+    pub nodelay: bool,
+    pub keep_alive: Option<u16>,
+    pub version: Option<Version>,
+    pub id: Option<String>,
+    pub id_prefix: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub keep_session: bool,
+    pub session_expiry: Option<u32>,
+    pub max_in_flight: Option<u16>,
+    pub qos: QoS,
+    pub will_topic: Option<String>,
+    pub will_payload: Option<OsString>,
+    pub will_qos: QoS,
+    pub will_retain: bool,
+    pub properties: Properties,
+    pub cafile: Option<PathBuf>,
+    pub capath: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub keyform: Option<String>,
+    pub ciphers: Option<String>,
+    pub insecure: bool,
+    pub tls_alpn: Option<String>,
+    pub tls_engine: Option<String>,
+    pub tls_engine_key_hash: Option<String>,
+    pub tls_os_certs: bool,
+    pub tls_version: Option<String>,
+    pub tls_keylog: Option<PathBuf>,
+    pub no_tls: bool,
+    pub psk: Option<String>,
+    pub psk_identity: Option<String>,
+    pub debug: bool,
+    pub quiet: bool,
+    /// pub and rr keep the last; sub has them all.
+    pub topics: Vec<String>,
+    pub response_topic: Option<String>,
+    pub input: Option<Input>,
+    pub retain: bool,
+    pub repeat: Option<u64>,
+    pub repeat_delay: f64,
+    pub filter_out: Vec<String>,
+    pub unsubscribe: Vec<String>,
+    pub count: Option<u64>,
+    pub timeout_s: Option<u64>,
+    pub exit_after_suback: bool,
+    pub no_retained: bool,
+    pub retained_only: bool,
+    pub remove_retained: bool,
+    pub retain_as_published: bool,
+    pub retain_handling: Option<RetainHandlingArg>,
+    pub random_filter: Option<f64>,
+    pub format: Option<String>,
+    pub pretty: bool,
+    pub verbose: bool,
+    pub no_newline: bool,
+    pub message_rate: bool,
+    pub watch: bool,
+    pub latency: bool,
+}
+
+/// A flaw that mosquitto follows with an empty line.
+fn flaw(text: &str) -> Verdict {
+    Verdict::usage(format!("Error: {text}\n\n"))
+}
+
+/// A flaw that names a value, without the empty line.
+fn bad(text: &str) -> Verdict {
+    Verdict::usage(format!("Error: {text}\n"))
+}
+
+fn text(value: &OsStr) -> String {
+    value.to_string_lossy().into_owned()
+}
+
+/// UTF-8, or the complaint about it.
+fn utf8<'a>(label: &str, value: &'a OsStr) -> Result<&'a str, Verdict> {
+    value
+        .to_str()
+        .ok_or_else(|| flaw(&format!("Malformed UTF-8 in {label} argument.")))
+}
+
+impl Typed {
+    /// Takes all words, until one is wrong or asks for help.
+    pub fn take(
+        &mut self,
+        tool: Tool,
+        words: &[OsString],
+        format: FormatCheck,
+    ) -> Result<Option<Asked>, Verdict> {
+        let mut rest = words;
+        while let [name, after @ ..] = rest {
+            let name = text(name);
+            let entry = table::find(tool, &name)
+                .ok_or_else(|| bad(&format!("Unknown option '{name}'.")))?;
+            rest = match entry.takes {
+                Takes::Nothing => {
+                    match entry.option {
+                        Opt::Help => return Ok(Some(Asked::Help)),
+                        Opt::Version => return Ok(Some(Asked::Version)),
+                        option => self.flag(option)?,
+                    }
+                    after
+                }
+                Takes::Word(missing) => {
+                    let [value, after @ ..] = after else {
+                        return Err(flaw(&format!("{missing}.")));
+                    };
+                    self.value(tool, entry.option, value, format)?;
+                    after
+                }
+                Takes::Words => {
+                    let words: Vec<String> = after.iter().take(4).map(|w| text(w)).collect();
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    let taken = self.properties.take(&words)?;
+                    self.version = Some(Version::V5);
+                    &after[taken..]
+                }
+            };
+        }
+        Ok(None)
+    }
+
+    fn flag(&mut self, option: Opt) -> Result<(), Verdict> {
+        let field = match option {
+            Opt::Lines => return self.input(Input::Lines),
+            Opt::StdinFile => return self.input(Input::Stdin),
+            Opt::Null => return self.input(Input::Null),
+            Opt::Clean => &mut self.keep_session,
+            Opt::Debug => &mut self.debug,
+            Opt::ExitAfterSubAck => &mut self.exit_after_suback,
+            Opt::Insecure => &mut self.insecure,
+            Opt::Latency => &mut self.latency,
+            Opt::MessageRate => &mut self.message_rate,
+            Opt::NoDelay => &mut self.nodelay,
+            Opt::NoNewline => &mut self.no_newline,
+            Opt::NoRetained => &mut self.no_retained,
+            Opt::NoTls => &mut self.no_tls,
+            Opt::Pretty => &mut self.pretty,
+            Opt::Quiet => &mut self.quiet,
+            Opt::RemoveRetained => &mut self.remove_retained,
+            Opt::Retain => &mut self.retain,
+            Opt::RetainAsPublished => &mut self.retain_as_published,
+            Opt::RetainedOnly => &mut self.retained_only,
+            Opt::Srv => &mut self.srv,
+            Opt::TlsOsCerts => &mut self.tls_os_certs,
+            Opt::Verbose => &mut self.verbose,
+            Opt::Watch => &mut self.watch,
+            Opt::WebSocket => &mut self.websocket,
+            Opt::WillRetain => &mut self.will_retain,
+            // options with a value
+            _ => return Ok(()),
+        };
+        *field = true;
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        tool: Tool,
+        option: Opt,
+        value: &OsStr,
+        format: FormatCheck,
+    ) -> Result<(), Verdict> {
+        let word = text(value);
+        match option {
+            Opt::Bind => self.bind = Some(word),
+            Opt::Cafile => self.cafile = Some(value.into()),
+            Opt::Capath => self.capath = Some(value.into()),
+            Opt::Cert => self.cert = Some(value.into()),
+            Opt::Key => self.key = Some(value.into()),
+            Opt::KeyForm => self.keyform = Some(word),
+            Opt::Ciphers => self.ciphers = Some(word),
+            Opt::TlsAlpn => self.tls_alpn = Some(word),
+            Opt::TlsEngine => self.tls_engine = Some(word),
+            Opt::TlsEngineKeyHash => self.tls_engine_key_hash = Some(word),
+            Opt::TlsVersion => self.tls_version = Some(word),
+            Opt::TlsKeylog => self.tls_keylog = Some(value.into()),
+            Opt::Psk => self.psk = Some(word),
+            Opt::PskIdentity => self.psk_identity = Some(word),
+            Opt::Host => self.host = Some(word),
+            Opt::Unix => self.unix = Some(value.into()),
+            Opt::Username => self.username = Some(word),
+            Opt::Password => self.password = Some(word),
+            Opt::Port => self.port = Some(port(&word)?),
+            Opt::Proxy => self.proxy = Some(proxy(&word)?),
+            Opt::Url => self.url(tool, &word)?,
+            Opt::Id | Opt::IdPrefix => self.identify(option, word)?,
+            Opt::KeepAlive => self.keep_alive = Some(keep_alive(&word)?),
+            Opt::MaxInFlight => self.max_in_flight = Some(max_in_flight(&word)?),
+            Opt::ProtocolVersion => self.version = Some(version(&word)?),
+            Opt::SessionExpiry => {
+                self.session_expiry = Some(session_expiry(&word)?);
+                self.version = Some(Version::V5);
+            }
+            Opt::QoS => self.qos = qos(&word, |n| bad(&format!("Invalid QoS given: {n}")))?,
+            Opt::WillQos => {
+                self.will_qos = qos(&word, |n| flaw(&format!("Invalid will QoS {n}.")))?;
+            }
+            Opt::WillPayload => self.will_payload = Some(value.to_owned()),
+            Opt::WillTopic => {
+                let topic = utf8("--will-topic", value)?;
+                self.will_topic = Some(name("will", topic)?);
+            }
+            Opt::Topic => self.topic(tool, utf8("-t", value)?)?,
+            Opt::ResponseTopic => {
+                let topic = utf8("-e", value)?;
+                self.response_topic = Some(name("response", topic)?);
+            }
+            Opt::FilterOut => self.filter_out.push(filter("filter", utf8("-T", value)?)?),
+            Opt::Unsubscribe => self
+                .unsubscribe
+                .push(filter("unsubscribe", utf8("-U", value)?)?),
+            Opt::Message => self.input(Input::Text(value.to_owned()))?,
+            Opt::File => self.input(Input::File(value.into()))?,
+            Opt::Repeat => {
+                let count = number::int(&word);
+                let count = u64::try_from(count).ok().filter(|count| *count > 0);
+                self.repeat = Some(count.ok_or_else(|| flaw("--repeat argument must be >0."))?);
+            }
+            Opt::RepeatDelay => {
+                self.repeat_delay = number::decimal(&word);
+                if self.repeat_delay < 0.0 {
+                    return Err(flaw("--repeat-delay argument must be >=0.0."));
+                }
+            }
+            Opt::Count => {
+                let count = number::int(&word);
+                let valid = u64::try_from(count).ok().filter(|count| *count > 0);
+                self.count = Some(
+                    valid.ok_or_else(|| flaw(&format!("Invalid message count \"{count}\".")))?,
+                );
+            }
+            Opt::Timeout => {
+                let seconds = number::int(&word);
+                let valid = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+                self.timeout_s =
+                    Some(valid.ok_or_else(|| flaw(&format!("Invalid timeout \"{seconds}\".")))?);
+            }
+            Opt::RandomFilter => {
+                let percent = number::decimal(&word);
+                // More than all is all.
+                if percent < 0.1 {
+                    return Err(flaw("--random-filter chance must be between 0.1-100.0"));
+                }
+                self.random_filter = Some(percent.min(100.0));
+            }
+            Opt::RetainHandling => {
+                self.retain_handling = Some(match word.as_str() {
+                    "always" => RetainHandlingArg::Always,
+                    "new" => RetainHandlingArg::New,
+                    "never" => RetainHandlingArg::Never,
+                    _ => return Err(flaw(&format!("Unknown retain handling option \"{word}\"."))),
+                });
+            }
+            Opt::Format => {
+                let typed = value
+                    .to_str()
+                    .ok_or_else(|| bad("mozzie takes only UTF-8 with -F."))?;
+                format(typed).map_err(|text| Verdict::usage(format!("{text}\n")))?;
+                self.format = Some(typed.to_owned());
+            }
+            // Taken before everything else; flags have no value.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), Verdict> {
+        match self.input.replace(input) {
+            None => Ok(()),
+            Some(_) => Err(flaw("Only one type of message can be sent at once.")),
+        }
+    }
+
+    fn identify(&mut self, option: Opt, word: String) -> Result<(), Verdict> {
+        let (mine, other) = match option {
+            Opt::Id => (&mut self.id, &self.id_prefix),
+            _ => (&mut self.id_prefix, &self.id),
+        };
+        if other.is_some() {
+            return Err(flaw("-i and -I argument cannot be used together."));
+        }
+        *mine = Some(word);
+        Ok(())
+    }
+
+    fn topic(&mut self, tool: Tool, typed: &str) -> Result<(), Verdict> {
+        match tool {
+            Tool::Sub => self.topics.push(filter("subscription", typed)?),
+            Tool::Pub | Tool::Rr => self.topics = vec![name("publish", typed)?],
+        }
+        Ok(())
+    }
+
+    fn url(&mut self, tool: Tool, typed: &str) -> Result<(), Verdict> {
+        let url = url::parse(typed)?;
+        if url.tls {
+            self.tls_os_certs = true;
+        }
+        self.websocket |= url.websocket;
+        self.port = Some(match url.port {
+            Some(typed) => port(typed)?,
+            None if url.tls => 8883,
+            None => 1883,
+        });
+        self.host = Some(url.host.to_owned());
+        if let Some(username) = url.username {
+            self.username = Some(username.to_owned());
+        }
+        if let Some(password) = url.password {
+            self.password = Some(password.to_owned());
+        }
+        // An empty topic is as good as none.
+        match url.topic {
+            "" => Ok(()),
+            topic => self.topic(tool, topic),
+        }
+    }
+}
+
+fn name(what: &str, typed: &str) -> Result<String, Verdict> {
+    // The empty topic gets through to the library, as a topic alias needs it.
+    match topic::check_name(typed) {
+        Ok(()) | Err(topic::TopicError::Empty) => Ok(typed.to_owned()),
+        Err(_) => Err(bad(&format!(
+            "Invalid {what} topic '{typed}', does it contain '+' or '#'?"
+        ))),
+    }
+}
+
+fn filter(what: &str, typed: &str) -> Result<String, Verdict> {
+    topic::parse_filter(typed)
+        .map(|_| typed.to_owned())
+        .map_err(|_| {
+            bad(&format!(
+                "Invalid {what} topic '{typed}', are all '+' and '#' wildcards correct?"
+            ))
+        })
+}
+
+fn port(typed: &str) -> Result<u16, Verdict> {
+    let port = number::int(typed);
+    u16::try_from(port).map_err(|_| bad(&format!("Invalid port given: {port}")))
+}
+
+fn keep_alive(typed: &str) -> Result<u16, Verdict> {
+    u16::try_from(number::int(typed))
+        .ok()
+        .filter(|seconds| *seconds >= 5)
+        .ok_or_else(|| flaw("Invalid keepalive given, it must be between 5 and 65535 inclusive."))
+}
+
+fn max_in_flight(typed: &str) -> Result<u16, Verdict> {
+    match number::int(typed) {
+        ..0 => Err(flaw("Maximum inflight messages must be greater than 0.")),
+        count => Ok(count.min(65_535) as u16),
+    }
+}
+
+fn version(typed: &str) -> Result<Version, Verdict> {
+    match typed {
+        "mqttv31" | "31" => Ok(Version::V31),
+        "mqttv311" | "311" => Ok(Version::V311),
+        "mqttv5" | "5" => Ok(Version::V5),
+        _ => Err(flaw("Invalid protocol version argument given.")),
+    }
+}
+
+fn session_expiry(typed: &str) -> Result<u32, Verdict> {
+    if typed == "∞" {
+        return Ok(u32::MAX);
+    }
+    match number::strict(typed) {
+        None => Err(flaw("session-expiry-interval not a number.")),
+        Some(-1) => Ok(u32::MAX),
+        Some(seconds) => {
+            u32::try_from(seconds).map_err(|_| flaw("session-expiry-interval out of range."))
+        }
+    }
+}
+
+fn qos(typed: &str, refuse: impl Fn(i64) -> Verdict) -> Result<QoS, Verdict> {
+    let level = number::int(typed);
+    u8::try_from(level)
+        .ok()
+        .and_then(QoS::from_u8)
+        .ok_or_else(|| refuse(level))
+}
+
+/// `socks5h://[user[:password]@]host[:port]`; our own parser reads what remains of it.
+fn proxy(typed: &str) -> Result<Proxy, Verdict> {
+    let rest = typed
+        .strip_prefix("socks5h://")
+        .ok_or_else(|| bad(&format!("Unsupported proxy protocol: {typed}")))?;
+    let place = rest.rsplit('@').next().unwrap_or(rest);
+    if let Some((_, port)) = place.split_once(':') {
+        let port = number::int(port);
+        if !(1..=65_535).contains(&port) {
+            return Err(bad(&format!("Invalid proxy port {port}")));
+        }
+    }
+    typed.parse().map_err(|_| bad("Invalid proxy."))
+}

@@ -1,0 +1,415 @@
+//! What was typed → the rules between options → the arguments that mozzie's own commands take.
+
+use std::time::Duration;
+
+use super::arguments::{Input, Typed};
+use super::help;
+use crate::cli::connection::{
+    BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
+    DebugArgs, LoginArgs, SessionArgs, TransportArgs,
+};
+use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs};
+use crate::cli::subscribe::{
+    OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
+};
+use crate::cli::tls::TlsArgs;
+use crate::cli::values::{Percent, Span};
+use crate::cli::will::WillArgs;
+use crate::cli::{Command, property::PropertyArgs};
+use crate::dialect::Tool;
+use crate::error::Verdict;
+use crate::mqtt::Version;
+use crate::mqtt::properties::{Place, PropertyId, Value};
+
+const PORT: u16 = 1883;
+const TLS_PORT: u16 = 8883;
+
+fn refuse(text: &str) -> Verdict {
+    Verdict::usage(format!("Error: {text}\n"))
+}
+
+/// The rules that mosquitto checks when all is typed, in its order.
+pub fn check(typed: &mut Typed, tool: Tool) -> Result<PropertyArgs, Verdict> {
+    if typed.will_topic.is_none() {
+        if typed.will_payload.is_some() {
+            return Err(refuse("Will payload given, but no will topic given."));
+        }
+        if typed.will_retain {
+            return Err(refuse("Will retain given, but no will topic given."));
+        }
+    }
+    check_tls(typed)?;
+    let version = version(typed, tool);
+    let unnamed = typed.id.is_none() && typed.id_prefix.is_none();
+    let for_ever = typed
+        .session_expiry
+        .map_or(typed.keep_session, |s| s == u32::MAX);
+    if version == Version::V5 && for_ever && unnamed {
+        return Err(refuse(
+            "You must provide a client id if you are using an infinite session expiry interval.",
+        ));
+    }
+    if version != Version::V5 && typed.keep_session && unnamed {
+        return Err(refuse(
+            "You must provide a client id if you are using the -c option.",
+        ));
+    }
+    if tool == Tool::Sub && typed.topics.is_empty() && typed.unsubscribe.is_empty() {
+        return Err(refuse(
+            "You must specify a topic to subscribe to (-t) or unsubscribe from (-U).",
+        ));
+    }
+    if version == Version::V5 {
+        connect_properties(typed);
+    }
+    std::mem::take(&mut typed.properties).check()
+}
+
+fn check_tls(typed: &Typed) -> Result<(), Verdict> {
+    if typed.cert.is_some() != typed.key.is_some() {
+        return Err(refuse(
+            "Both certfile and keyfile must be provided if one of them is set.",
+        ));
+    }
+    if typed.keyform.is_some() && typed.key.is_none() {
+        return Err(refuse("If keyform is set, keyfile must be also specified."));
+    }
+    if typed.tls_engine_key_hash.is_some()
+        && (typed.tls_engine.is_none() || typed.keyform.is_none())
+    {
+        return Err(refuse(
+            "when using tls-engine-kpass-sha1, both tls-engine and keyform must also be provided.",
+        ));
+    }
+    if typed.psk.is_some() && (typed.cafile.is_some() || typed.capath.is_some()) {
+        return Err(refuse(
+            "Only one of --psk or --cafile/--capath may be used at once.",
+        ));
+    }
+    if typed.psk.is_some() && typed.psk_identity.is_none() {
+        return Err(refuse("--psk-identity required if --psk used."));
+    }
+    Ok(())
+}
+
+fn version(typed: &Typed, tool: Tool) -> Version {
+    typed.version.unwrap_or(match tool {
+        Tool::Rr => Version::V5,
+        Tool::Pub | Tool::Sub => Version::V311,
+    })
+}
+
+/// Behind what was typed: session expiry, and always a receive maximum.
+fn connect_properties(typed: &mut Typed) {
+    let expiry = match typed.session_expiry {
+        Some(seconds) => Some(seconds),
+        None => typed.keep_session.then_some(u32::MAX),
+    };
+    let properties = &mut typed.properties;
+    if let Some(seconds) = expiry.filter(|seconds| *seconds > 0) {
+        properties.push(
+            Place::Connect,
+            PropertyId::SessionExpiryInterval,
+            Value::FourByte(seconds),
+        );
+    }
+    if !properties.has(Place::Connect, PropertyId::ReceiveMaximum) {
+        let maximum = match typed.count {
+            Some(count) if count < u64::from(DEFAULT_MAX_IN_FLIGHT) => count as u16,
+            _ => DEFAULT_MAX_IN_FLIGHT,
+        };
+        properties.push(
+            Place::Connect,
+            PropertyId::ReceiveMaximum,
+            Value::TwoByte(maximum),
+        );
+    }
+}
+
+/// What is found out only when the options are handed to the library; no usage hint follows these.
+pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
+    if typed.password.is_some() && typed.username.is_none() && version != Version::V5 {
+        return Err(refuse("Problem setting username and/or password."));
+    }
+    let uses_tls = uses_tls(typed);
+    if let Some(form) = typed.keyform.as_deref().filter(|_| uses_tls) {
+        match form {
+            "pem" => {}
+            "engine" => {
+                return Err(refuse(
+                    "mozzie has no TLS engines, so --keyform must be pem.",
+                ));
+            }
+            _ => {
+                return Err(refuse(
+                    "Problem setting key form, it must be one of 'pem' or 'engine'.",
+                ));
+            }
+        }
+    }
+    if let Some(engine) = typed.tls_engine.as_deref().filter(|_| uses_tls) {
+        return Err(refuse(&format!(
+            "Problem setting TLS engine, is {engine} a valid engine?"
+        )));
+    }
+    if let Some(psk) = &typed.psk {
+        let is_hex = !psk.is_empty() && psk.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return Err(match is_hex {
+            false => refuse("Problem setting TLS-PSK options."),
+            true => refuse("mozzie cannot connect with --psk: its TLS has no pre-shared keys."),
+        });
+    }
+    let version = typed.tls_version.as_deref();
+    if version.is_some_and(|version| version.parse::<crate::net::TlsVersion>().is_err()) {
+        return Err(refuse(
+            "Problem setting TLS options, check the options are valid.",
+        ));
+    }
+    if typed.srv {
+        return Err(refuse(
+            "mozzie cannot look a broker up by SRV record (-S) yet.",
+        ));
+    }
+    Ok(())
+}
+
+/// Only these turn TLS on; every other TLS option alone does nothing.
+fn uses_tls(typed: &Typed) -> bool {
+    let wanted = typed.cafile.is_some()
+        || typed.capath.is_some()
+        || typed.psk.is_some()
+        || typed.tls_os_certs
+        || typed.port == Some(TLS_PORT);
+    wanted && !typed.no_tls
+}
+
+fn tls(typed: &Typed) -> TlsArgs {
+    if !uses_tls(typed) {
+        return TlsArgs {
+            no_tls: true,
+            ..TlsArgs::default()
+        };
+    }
+    TlsArgs {
+        cafile: typed.cafile.clone(),
+        capath: typed.capath.clone(),
+        tls_use_os_certs: typed.tls_os_certs || (typed.cafile.is_none() && typed.capath.is_none()),
+        cert: typed.cert.clone(),
+        key: typed.key.clone(),
+        insecure: typed.insecure,
+        tls_alpn: typed.tls_alpn.clone().into_iter().collect(),
+        tls_version: typed.tls_version.as_deref().and_then(|v| v.parse().ok()),
+        ciphers: typed.ciphers.clone(),
+        tls_keylog: typed.tls_keylog.clone(),
+        ..TlsArgs::default()
+    }
+}
+
+fn connection(
+    typed: &Typed,
+    properties: PropertyArgs,
+    version: Version,
+) -> Result<ConnectionArgs, Verdict> {
+    let port = typed.port.unwrap_or(
+        match typed.cafile.is_some() || typed.capath.is_some() || typed.psk.is_some() {
+            true => TLS_PORT,
+            false => PORT,
+        },
+    );
+    let host = typed.host.as_deref().unwrap_or(DEFAULT_HOST);
+    if host.is_empty() && typed.unix.is_none() {
+        return Err(Verdict::usage("Unable to connect (Lookup error).\n"));
+    }
+    // To the library, port 0 means that the host is the path of a socket.
+    let unix = match &typed.unix {
+        Some(path) => Some(path.clone()),
+        None if port == 0 => Some(host.into()),
+        None => None,
+    };
+    let bind = match typed.bind.as_deref().filter(|_| unix.is_none()) {
+        None => None,
+        Some(address) => Some(
+            address
+                .parse()
+                .map_err(|_| Verdict::usage("Unable to connect (Lookup error).\n"))?,
+        ),
+    };
+    Ok(ConnectionArgs {
+        broker: BrokerAddressArgs {
+            host: unix.is_none().then(|| host.to_owned()),
+            port: unix.is_none().then_some(port),
+            bind,
+            ..BrokerAddressArgs::at_unix(unix)
+        },
+        login: LoginArgs {
+            username: typed.username.clone(),
+            password: typed.password.clone(),
+            id: typed.id.clone(),
+            id_prefix: typed.id_prefix.clone(),
+            ..LoginArgs::default()
+        },
+        session: SessionArgs {
+            protocol_version: Some(version),
+            keep_alive: typed.keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),
+            disable_clean_session: typed.keep_session,
+            // already among the properties
+            session_expiry_interval: None,
+            max_in_flight: typed.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
+        },
+        properties,
+        tls: tls(typed),
+        transport: TransportArgs {
+            ws: typed.websocket,
+            proxy: typed.proxy.clone(),
+            nodelay: typed.nodelay,
+            ..TransportArgs::default()
+        },
+        will: WillArgs {
+            will_topic: typed.will_topic.clone(),
+            will_payload: typed.will_payload.clone(),
+            will_qos: typed.will_topic.is_some().then_some(typed.will_qos),
+            will_retain: typed.will_retain,
+        },
+    })
+}
+
+/// The command for what was typed.
+pub fn command(tool: Tool, typed: Typed, mut properties: PropertyArgs) -> Result<Command, Verdict> {
+    let version = version(&typed, tool);
+    if typed.will_topic.is_none() {
+        properties.forget(Place::Will);
+    }
+    match tool {
+        Tool::Pub => publish(typed, properties, version),
+        Tool::Sub => subscribe(typed, properties, version),
+        Tool::Rr => request(&typed, &properties),
+    }
+}
+
+fn debug(typed: &Typed) -> DebugArgs {
+    DebugArgs {
+        debug: typed.debug,
+        quiet: typed.quiet,
+        options_file: None,
+    }
+}
+
+fn publish(
+    typed: Typed,
+    mut properties: PropertyArgs,
+    version: Version,
+) -> Result<Command, Verdict> {
+    let (Some(topic), Some(input)) = (typed.topics.last(), &typed.input) else {
+        return Err(Verdict {
+            usage: help::help(Tool::Pub),
+            ..refuse("Both topic and message must be supplied.")
+        });
+    };
+    check_library(&typed, version)?;
+    // pub sends no such packets
+    properties.forget(Place::Subscribe);
+    properties.forget(Place::Unsubscribe);
+    let mut args = InputArgs::default();
+    match input {
+        Input::Text(text) => args.message = Some(text.clone()),
+        Input::File(path) => args.file = Some(path.clone()),
+        Input::Stdin => args.stdin_file = true,
+        Input::Lines => args.stdin_lines = true,
+        Input::Null => args.null_message = true,
+    }
+    let delay = Duration::try_from_secs_f64(typed.repeat_delay).unwrap_or(Duration::MAX);
+    Ok(Command::Publish(Box::new(PublishArgs {
+        message: MessageArgs {
+            topic: Some(topic.clone()),
+            qos: typed.qos,
+            retain: typed.retain,
+            repeat: typed.repeat.unwrap_or(1),
+            repeat_delay: Span(delay),
+        },
+        input: args,
+        connection: connection(&typed, properties, version)?,
+        debug: debug(&typed),
+    })))
+}
+
+fn subscribe(
+    typed: Typed,
+    mut properties: PropertyArgs,
+    version: Version,
+) -> Result<Command, Verdict> {
+    if typed.no_retained && typed.retained_only {
+        return Err(Verdict::usage(
+            "\nError: Combining '-R' and '--retained-only' makes no sense.\n",
+        ));
+    }
+    check_library(&typed, version)?;
+    let missing = [
+        ("--message-rate", typed.message_rate),
+        ("--watch", typed.watch),
+    ];
+    if let Some((option, _)) = missing.iter().find(|(_, used)| *used) {
+        return Err(refuse(&format!("mozzie does not have {option} yet.")));
+    }
+    properties.forget(Place::Publish);
+    let has_properties = version == Version::V5;
+    let retain_handling = match (typed.retain_handling, typed.no_retained) {
+        (Some(typed), _) => Some(typed),
+        (None, true) => Some(RetainHandlingArg::Never),
+        (None, false) => None,
+    };
+    Ok(Command::Subscribe(Box::new(SubscribeArgs {
+        subscription: SubscriptionArgs {
+            topics: typed.topics.clone(),
+            filter_out: typed.filter_out.clone(),
+            random_filter: typed.random_filter.map(Percent),
+            unsubscribe: typed.unsubscribe.clone(),
+            qos: typed.qos,
+            no_local: false,
+        },
+        stop: StopArgs {
+            count: typed.count,
+            timeout: typed.timeout_s.map(|s| Span(Duration::from_secs(s))),
+            exit_after_suback: typed.exit_after_suback,
+        },
+        retained: RetainedArgs {
+            no_retained: typed.no_retained,
+            retained_only: typed.retained_only,
+            remove_retained: typed.remove_retained,
+            // Before MQTT 5 there is no place for these, and nobody says so.
+            retain_as_published: typed.retain_as_published && has_properties,
+            retain_handling: retain_handling.filter(|_| has_properties),
+        },
+        output: output(&typed),
+        connection: connection(&typed, properties, version)?,
+        debug: debug(&typed),
+    })))
+}
+
+fn output(typed: &Typed) -> OutputArgs {
+    OutputArgs {
+        verbose: typed.verbose,
+        no_newline: typed.no_newline,
+        json: None,
+        format: typed.format.clone(),
+        pretty: typed.pretty,
+    }
+}
+
+fn request(typed: &Typed, properties: &PropertyArgs) -> Result<Command, Verdict> {
+    if typed.topics.is_empty() || typed.input.is_none() || typed.response_topic.is_none() {
+        return Err(refuse(
+            "All of topic, message, and response topic must be supplied.",
+        ));
+    }
+    if properties
+        .of(Place::Publish)
+        .get(PropertyId::ResponseTopic)
+        .is_some()
+    {
+        return Err(Verdict::usage(
+            "Error in PUBLISH properties: Duplicate response topic.\n",
+        ));
+    }
+    check_library(typed, version(typed, Tool::Rr))?;
+    Err(refuse("mozzie does not have mosquitto_rr yet."))
+}

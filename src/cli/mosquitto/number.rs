@@ -1,0 +1,63 @@
+//! Numbers as C's atoi, atof and strtol read them: what is not one is 0, and what follows is ignored.
+
+/// The leading whole number, 0 without one. Beyond 64 bits it stays at the end of the range.
+pub fn whole(typed: &str) -> i64 {
+    let (negative, digits) = sign(typed);
+    let mut number: i64 = 0;
+    for digit in digits.bytes().take_while(u8::is_ascii_digit) {
+        number = number
+            .saturating_mul(10)
+            .saturating_add(i64::from(digit - b'0'));
+    }
+    if negative { -number } else { number }
+}
+
+/// As [`whole`], in the 32 bits that atoi keeps.
+pub fn int(typed: &str) -> i64 {
+    i64::from(whole(typed) as i32)
+}
+
+/// The leading decimal number, 0 without one.
+pub fn decimal(typed: &str) -> f64 {
+    let typed = typed.trim_start();
+    (0..=typed.len())
+        .rev()
+        .filter_map(|end| typed.get(..end))
+        .find_map(|text| text.parse().ok())
+        .unwrap_or(0.0)
+}
+
+/// A whole number and nothing behind it.
+pub fn strict(typed: &str) -> Option<i64> {
+    let (_, digits) = sign(typed);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| whole(typed))
+}
+
+fn sign(typed: &str) -> (bool, &str) {
+    let typed = typed.trim_start();
+    match typed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, typed.strip_prefix('+').unwrap_or(typed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_where_c_ends_them() {
+        assert_eq!(whole(" 42x"), 42);
+        assert_eq!(whole("-7.9"), -7);
+        assert_eq!(whole("x"), 0);
+        assert_eq!(whole("99999999999999999999"), i64::MAX);
+        assert_eq!(int("4294967297"), 1);
+        assert_eq!(decimal("0.25s"), 0.25);
+        assert_eq!(decimal("-1"), -1.0);
+        assert_eq!(decimal("x"), 0.0);
+        assert_eq!(strict("5x"), None);
+        assert_eq!(strict("-5"), Some(-5));
+        assert_eq!(strict(""), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! A failure as mosquitto's clients report it: the text on stderr and the exit code.
+
+use std::io;
+
+use super::Error;
+use crate::dialect::Tool;
+use crate::mqtt::packet::ConnAck;
+use crate::mqtt::reason::Reason;
+use crate::mqtt::session::SessionError;
+use crate::net::{DialError, Layer, ProxyProblem, TlsError, io_reason};
+
+/// libmosquitto's error numbers that become exit codes.
+mod code {
+    pub const PROTOCOL: u8 = 2;
+    pub const CONNECTION_LOST: u8 = 7;
+    pub const AUTH: u8 = 11;
+    pub const PROXY: u8 = 16;
+    pub const TIMEOUT: u8 = 27;
+}
+
+const LOST: &str = "Error: The connection was lost\n";
+const PROTOCOL: &str =
+    "Error: A network protocol error occurred when communicating with the broker\n";
+
+impl Error {
+    pub fn mosquitto_exit_code(&self) -> u8 {
+        match self {
+            Self::Mosquitto(verdict) => verdict.code,
+            Self::Refused(connack) => connack.reason.0,
+            Self::Session(error) => match error {
+                SessionError::Refused(connack) => connack.reason.0,
+                SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => {
+                    code::CONNECTION_LOST
+                }
+                SessionError::Decode(_)
+                | SessionError::Protocol { .. }
+                | SessionError::Encode(_) => code::PROTOCOL,
+            },
+            Self::Dial(DialError::Proxy { problem, .. }) => match problem {
+                ProxyProblem::LoginWanted | ProxyProblem::LoginRefused => code::AUTH,
+                _ => code::PROXY,
+            },
+            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
+            Self::Authentication(_) => code::AUTH,
+            Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
+            // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
+            // subscription.
+            Self::Ended(_) | Self::SubscribeRefused(_) => 0,
+            Self::Interrupted(signal, _) => signal.exit_code(),
+            Self::Usage { .. }
+            | Self::Tls(_)
+            | Self::Dial(_)
+            | Self::Input { .. }
+            | Self::EmptyInput
+            | Self::PublishRefused { .. }
+            | Self::Io { .. }
+            | Self::Broker(_)
+            | Self::Unanswered { .. }
+            | Self::Bench(_)
+            | Self::BenchFailed(_) => 1,
+        }
+    }
+
+    /// What goes to stderr, with its newlines; empty for nothing.
+    pub fn mosquitto_text(&self, tool: Tool) -> String {
+        match self {
+            Self::Mosquitto(verdict) => verdict.text.clone(),
+            Self::Refused(connack) => refusal(connack, tool),
+            Self::Session(error) => match error {
+                SessionError::Refused(connack) => refusal(connack, tool),
+                SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => LOST.into(),
+                SessionError::Decode(_)
+                | SessionError::Protocol { .. }
+                | SessionError::Encode(_) => PROTOCOL.into(),
+            },
+            Self::Dial(error) => dial(error),
+            Self::Tls(error) => tls(error),
+            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => LOST.into(),
+            Self::Authentication(_) => "Error: Authorisation failed\n".into(),
+            Self::TimedOut(_) | Self::NoReply(_) => "Timed out\n".into(),
+            Self::SubscribeRefused(_) => "All subscription requests were denied.\n".into(),
+            Self::Ended(_) | Self::Interrupted(..) => String::new(),
+            Self::Input {
+                option,
+                path,
+                source,
+            } => {
+                let reason = os_reason(source);
+                let read = format!(
+                    "Error: Unable to read file \"{}\": {reason}.\n",
+                    path.display()
+                );
+                match *option {
+                    "-f" => format!("{read}Error loading input file \"{}\".\n", path.display()),
+                    "-s" => format!("Error: {reason}\nError loading input from stdin.\n"),
+                    _ => read,
+                }
+            }
+            Self::EmptyInput => {
+                "Error: Zero length input.\nError loading input from stdin.\n".into()
+            }
+            Self::Usage { .. }
+            | Self::PublishRefused { .. }
+            | Self::Io { .. }
+            | Self::Broker(_)
+            | Self::Unanswered { .. }
+            | Self::Bench(_)
+            | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
+        }
+    }
+}
+
+/// The operating system's words for an error, as strerror has them.
+fn os_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => io_reason(error),
+    }
+}
+
+fn refusal(connack: &ConnAck, tool: Tool) -> String {
+    let reason = connack.reason;
+    let mut text = format!("Connection error: {}", connack_text(reason));
+    match (reason, tool) {
+        (Reason::UNSUPPORTED_PROTOCOL_VERSION, Tool::Rr) => {
+            text.push_str(". mosquitto_rr only supports connecting to an MQTT v5 broker");
+        }
+        (Reason::UNSUPPORTED_PROTOCOL_VERSION, _) => {
+            text.push_str(". Try connecting to an MQTT v5 broker, or use MQTT v3.x mode.");
+        }
+        _ => {}
+    }
+    text.push('\n');
+    match tool {
+        Tool::Pub if reason.is_error() => text.push_str(PROTOCOL),
+        Tool::Pub => text.push_str("Error: The connection was refused\n"),
+        Tool::Sub | Tool::Rr => {}
+    }
+    text
+}
+
+fn connack_text(reason: Reason) -> String {
+    if reason.is_error() {
+        return reason_text(reason).to_owned();
+    }
+    let why = match reason.0 {
+        1 => "unacceptable protocol version",
+        2 => "identifier rejected",
+        3 => "broker unavailable",
+        4 => "bad user name or password",
+        5 => "not authorised",
+        _ => "unknown reason",
+    };
+    format!("Connection Refused: {why}")
+}
+
+fn dial(error: &DialError) -> String {
+    match error {
+        DialError::NameNotFound { .. } => "Unable to connect (Lookup error).\n".into(),
+        // What 2.1 really says of every TCP connection that cannot be made: the reason is gone by
+        // then. A script that greps for it must find it.
+        DialError::Connect { .. }
+        | DialError::Bind { .. }
+        | DialError::BindFamily { .. }
+        | DialError::TimedOut {
+            layer: Layer::Resolve | Layer::Connect,
+            ..
+        } => "Error: Bad file descriptor\n".into(),
+        DialError::Unix { error, .. } => format!("Error: {}\n", os_reason(error)),
+        DialError::Proxy { problem, .. } => match problem {
+            ProxyProblem::LoginWanted | ProxyProblem::LoginRefused => {
+                "Error: Authorisation failed\n".into()
+            }
+            _ => "Error: Proxy error\n".into(),
+        },
+        DialError::Tls { .. } => "Unable to connect (A TLS error occurred).\n".into(),
+        DialError::TimedOut { .. } | DialError::WebSocket { .. } => LOST.into(),
+    }
+}
+
+fn tls(error: &TlsError) -> String {
+    match error {
+        TlsError::Read { .. }
+        | TlsError::NoCertificate { .. }
+        | TlsError::BadFile { .. }
+        | TlsError::NoKey { .. } => "Error: Problem setting TLS options: File not found.\n".into(),
+        TlsError::Version(_) | TlsError::UnknownCipher { .. } | TlsError::NoCipher => {
+            "Error: Problem setting TLS options, check the options are valid.\n".into()
+        }
+        // Things that OpenSSL finds out while it connects.
+        TlsError::NoOsCertificates(_)
+        | TlsError::CertWithoutKey
+        | TlsError::KeyWithoutCert
+        | TlsError::PassphraseMissing { .. }
+        | TlsError::PassphraseWrong { .. }
+        | TlsError::KeyEncryption { .. }
+        | TlsError::BadKey { .. }
+        | TlsError::KeyMismatch { .. }
+        | TlsError::NoCipherForVersion(_)
+        | TlsError::Alpn(_)
+        | TlsError::ServerName(_)
+        | TlsError::Keylog { .. }
+        | TlsError::Refused(_) => "Unable to connect (A TLS error occurred).\n".into(),
+    }
+}
+
+/// mosquitto's name of an MQTT 5 reason code.
+pub fn reason_text(reason: Reason) -> &'static str {
+    match reason.0 {
+        0x00 => "Success",
+        0x01 => "Granted QoS 1",
+        0x02 => "Granted QoS 2",
+        0x04 => "Disconnect with Will Message",
+        0x10 => "No matching subscribers",
+        0x11 => "No subscription existed",
+        0x18 => "Continue authentication",
+        0x19 => "Re-authenticate",
+        0x80 => "Unspecified error",
+        0x81 => "Malformed Packet",
+        0x82 => "Protocol Error",
+        0x83 => "Implementation specific error",
+        0x84 => "Unsupported Protocol Version",
+        0x85 => "Client Identifier not valid",
+        0x86 => "Bad User Name or Password",
+        0x87 => "Not authorized",
+        0x88 => "Server unavailable",
+        0x89 => "Server busy",
+        0x8a => "Banned",
+        0x8b => "Server shutting down",
+        0x8c => "Bad authentication method",
+        0x8d => "Keep Alive timeout",
+        0x8e => "Session taken over",
+        0x8f => "Topic Filter invalid",
+        0x90 => "Topic Name invalid",
+        0x91 => "Packet Identifier in use",
+        0x92 => "Packet Identifier not found",
+        0x93 => "Receive Maximum exceeded",
+        0x94 => "Topic Alias invalid",
+        0x95 => "Packet too large",
+        0x96 => "Message rate too high",
+        0x97 => "Quota exceeded",
+        0x98 => "Administrative action",
+        0x99 => "Payload format invalid",
+        0x9a => "Retain not supported",
+        0x9b => "QoS not supported",
+        0x9c => "Use another server",
+        0x9d => "Server moved",
+        0x9e => "Shared Subscriptions not supported",
+        0x9f => "Connection rate exceeded",
+        0xa0 => "Maximum connect time",
+        0xa1 => "Subscription identifiers not supported",
+        0xa2 => "Wildcard Subscriptions not supported",
+        _ => "Unknown reason",
+    }
+}

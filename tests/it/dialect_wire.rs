@@ -1,0 +1,303 @@
+//! What goes over the wire, stdout, stderr and the exit code: the same words through Debian's clients (2.0.11) and
+//! through mozzie under their names, against one scripted broker, for MQTT 3.1, 3.1.1 and 5.
+
+use std::sync::mpsc;
+
+use crate::needs;
+use crate::support::{Done, Mozzie, Scripted, called, program_at, wire};
+
+/// What the broker answers.
+#[derive(Clone, Copy, Default)]
+struct Answers {
+    connack: Option<&'static [u8]>,
+    /// Reason of SUBACK, PUBACK and PUBREC; 0 grants and acknowledges.
+    suback: u8,
+    puback: u8,
+    /// Sent behind SUBACK.
+    then: &'static [u8],
+}
+
+/// Everything that the client sent, in hexadecimal, and how it ended.
+fn run(program: Mozzie, version: &str, answers: Answers) -> (Vec<String>, Done) {
+    let (sender, receiver) = mpsc::channel();
+    let v5 = version == "5";
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.accept();
+        let mut seen = Vec::new();
+        while let Some(frame) = peer.next_raw() {
+            // Identifiers that are made by chance.
+            let bytes = without_random_id(frame.bytes());
+            seen.push(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
+            let mut answer = match frame.kind() {
+                wire::CONNECT => match answers.connack {
+                    Some(connack) => connack.to_vec(),
+                    None => wire::connack(v5, false, 0),
+                },
+                wire::SUBSCRIBE => {
+                    let filters = crate::support::filters(&frame, v5).len();
+                    wire::suback(v5, frame.id(), &vec![answers.suback; filters])
+                }
+                wire::UNSUBSCRIBE if v5 => {
+                    let id = frame.id().to_be_bytes();
+                    wire::packet(0xb0, &[id[0], id[1], 0, 0])
+                }
+                wire::UNSUBSCRIBE => wire::packet(0xb0, &frame.id().to_be_bytes()),
+                wire::PUBLISH if frame.qos() > 0 => {
+                    let kind = if frame.qos() == 1 { 0x40 } else { 0x50 };
+                    let id = frame.id().to_be_bytes();
+                    match answers.puback {
+                        0 => wire::packet(kind, &id),
+                        reason => wire::packet(kind, &[id[0], id[1], reason, 0]),
+                    }
+                }
+                wire::PUBREL => wire::packet(0x70, &frame.id().to_be_bytes()),
+                _ => Vec::new(),
+            };
+            if frame.kind() == wire::SUBSCRIBE {
+                answer.extend_from_slice(answers.then);
+            }
+            peer.try_send(answer);
+        }
+        sender.send(seen).unwrap();
+    });
+    let done = program.at(broker.port).version(version).run();
+    broker.finish();
+    (receiver.recv().unwrap(), done)
+}
+
+fn without_random_id(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(at) = bytes.windows(5).position(|w| w == b"mosq-") {
+        let end = (at + 23).min(bytes.len());
+        bytes[at + 5..end].fill(b'x');
+    }
+    bytes
+}
+
+/// Hides the identifier in what `-d` prints.
+fn shown(done: &Done) -> Vec<u8> {
+    let mut text = done.stdout.clone();
+    let mut from = 0;
+    while let Some(at) = text[from..].windows(5).position(|w| w == b"mosq-") {
+        let begin = from + at + 5;
+        let end = (begin + 18).min(text.len());
+        text[begin..end].fill(b'x');
+        from = end;
+    }
+    text
+}
+
+/// 2.0's library texts end in a full stop, 2.1's do not.
+fn as_2_1(stderr: &str) -> String {
+    let lines = stderr.lines().map(|line| {
+        let library = ["Error: The ", "Error: A ", "Connection error: Connection "];
+        match line.strip_suffix('.') {
+            Some(rest) if library.iter().any(|l| line.starts_with(l)) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        }
+    });
+    lines.collect()
+}
+
+fn compare(tool: &str, words: &str, version: &str, answers: Answers) {
+    let theirs = program_at(format!("/usr/bin/{tool}").as_ref(), words);
+    let (their_packets, theirs) = run(theirs, version, answers);
+    let (mut our_packets, ours) = run(called(tool, words), version, answers);
+    // 2.0 may close before its DISCONNECT has left, by chance.
+    let last = our_packets
+        .last()
+        .is_some_and(|packet| packet.starts_with("e0"));
+    if last && their_packets.len() + 1 == our_packets.len() {
+        our_packets.pop();
+    }
+    let context = format!("{tool} {words} -V {version}\n{theirs}\n{ours}");
+    assert_eq!(their_packets, our_packets, "packets of {context}");
+    assert_eq!(
+        String::from_utf8_lossy(&shown(&theirs)),
+        String::from_utf8_lossy(&shown(&ours)),
+        "stdout of {context}"
+    );
+    assert_eq!(as_2_1(&theirs.stderr), ours.stderr, "stderr of {context}");
+    assert_eq!(theirs.code(), ours.code(), "exit code of {context}");
+}
+
+const EVERY: [&str; 3] = ["31", "311", "5"];
+
+#[test]
+fn pub_sends_the_same_packets() {
+    needs!("mosquitto_pub");
+    for version in EVERY {
+        for words in [
+            "-t a -m x",
+            "-t a -m x -d",
+            "--topic a --message x --qos 1 --debug",
+            "-t a -m x -q 2 -d",
+            "-t a -t b -n -r --retain",
+            "-t a --null-message --repeat 3",
+            "-t a -m x --repeat 2 --repeat-delay 0.05 -q 1",
+            "-t a -m x -i me -k 33 -u user -P pass -M 5 -c",
+            "-t a -m x --id me --keepalive 5 --username user --pw pass --disable-clean-session",
+            "-t a -m x --will-topic w --will-payload p --will-qos 1 --will-retain",
+            "-t a -m x --will-topic w",
+            "-t a -m x --will-qos 2",
+            "-t a -m x --nodelay --quiet -A 127.0.0.1",
+            "-t a -m x --insecure --ciphers x --tls-alpn mqtt --tls-version tlsv1.3",
+            "-t a -f /dev/null",
+            "-t a -l",
+        ] {
+            compare("mosquitto_pub", words, version, Answers::default());
+        }
+    }
+}
+
+#[test]
+fn sub_sends_the_same_packets_and_prints_the_same() {
+    needs!("mosquitto_sub");
+    // two messages of QoS 0: one retained, one not
+    let v3 = Answers {
+        then: b"\x31\x05\0\x01ahi\x30\x03\0\x01b\x30\x05\0\x01cyo",
+        ..Answers::default()
+    };
+    let v5 = Answers {
+        then: b"\x31\x06\0\x01a\0hi\x30\x04\0\x01b\0\x30\x06\0\x01c\0yo",
+        ..Answers::default()
+    };
+    for version in EVERY {
+        let answers = if version == "5" { v5 } else { v3 };
+        for words in [
+            "-t # -C 3",
+            "-t # -C 3 -d -q 1",
+            "-t # -v -C 3",
+            "-t # -v -N -C 3",
+            "-t # -N -C 3",
+            "-t # -R -C 2",
+            "-t # -T a -C 2 -v",
+            "-t # --retained-only",
+            "-t a -t b -t c -E -q 2",
+            "-t a -U b -C 1",
+            "-t a -W 1",
+            "-t a -C 2 -i me -c -k 7 -u me",
+            "-t a -C 1 --retain-as-published",
+        ] {
+            compare("mosquitto_sub", words, version, answers);
+        }
+    }
+}
+
+#[test]
+fn properties_go_out_in_the_order_typed() {
+    needs!("mosquitto_sub", "mosquitto_pub");
+    for words in [
+        "-t a -m x -D publish content-type t -D publish user-property a b -D publish user-property a b",
+        "-t a -m x -D publish Response-Topic r -D publish correlation-data c -D publish message-expiry-interval 9",
+        "-t a -m x -D connect user-property a b -x 7 -D connect request-problem-information 0",
+        "-t a -m x -D connect receive-maximum 7 -D connect topic-alias-maximum 3",
+        "-t a -m x -D disconnect reason-string bye -D disconnect user-property a b",
+        "-t a -m x --will-topic w -D will will-delay-interval 5 -D will content-type t",
+        "-t a -m x -D will user-property a b -D subscribe user-property a b",
+    ] {
+        compare("mosquitto_pub", words, "5", Answers::default());
+    }
+    // The broker must allow aliases: mozzie keeps to that, 2.0 sends one to any broker.
+    let aliases = Answers {
+        connack: Some(b"\x20\x06\0\0\x03\x22\0\x0a"),
+        ..Answers::default()
+    };
+    let words = "-t a -m x -D publish payload-format-indicator 1 -D publish topic-alias 3 -d";
+    compare("mosquitto_pub", words, "5", aliases);
+    for words in [
+        "-t a -E -D subscribe subscription-identifier 9 -D subscribe user-property a b",
+        "-t a -E -U b -D unsubscribe user-property a b",
+        "-t a -E -x 60 -R -c -i me",
+        "-t a -E -x 0 -C 19",
+        "-t a -E -C 20",
+    ] {
+        compare("mosquitto_sub", words, "5", Answers::default());
+    }
+}
+
+#[test]
+fn refusals_end_with_mosquittos_codes_and_texts() {
+    needs!("mosquitto_sub", "mosquitto_pub");
+    for version in EVERY {
+        let refusals: &[&'static [u8]] = match version {
+            "5" => &[
+                b"\x20\x03\0\x87\0",
+                b"\x20\x03\0\x84\0",
+                b"\x20\x03\0\x86\0",
+                b"\x20\x03\0\x9c\0",
+            ],
+            _ => &[
+                b"\x20\x02\0\x01",
+                b"\x20\x02\0\x02",
+                b"\x20\x02\0\x03",
+                b"\x20\x02\0\x04",
+                b"\x20\x02\0\x05",
+            ],
+        };
+        for connack in refusals {
+            let answers = Answers {
+                connack: Some(connack),
+                ..Answers::default()
+            };
+            compare("mosquitto_pub", "-t a -m x -d", version, answers);
+            compare("mosquitto_pub", "-t a -m x --quiet", version, answers);
+            compare("mosquitto_sub", "-t a -d", version, answers);
+        }
+        let denied = Answers {
+            suback: 0x80,
+            ..Answers::default()
+        };
+        compare("mosquitto_sub", "-t a -t b -d", version, denied);
+        compare("mosquitto_sub", "-t a -E", version, denied);
+    }
+    for reason in [0x87, 0x97] {
+        let refused = Answers {
+            puback: reason,
+            ..Answers::default()
+        };
+        for words in ["-t a -m x -q 1", "-t a -m x -q 2", "-t a -m x -q 1 --quiet"] {
+            compare("mosquitto_pub", words, "5", refused);
+        }
+    }
+    let bye = Answers {
+        then: b"\xe0\x02\x8b\0",
+        ..Answers::default()
+    };
+    compare("mosquitto_sub", "-t a -d", "5", bye);
+    let no_retain = Answers {
+        connack: Some(b"\x20\x05\0\0\x02\x25\0"),
+        ..Answers::default()
+    };
+    compare("mosquitto_pub", "-t a -m x -r", "5", no_retain);
+}
+
+#[test]
+fn a_qos_that_the_broker_has_not_ends_with_7_in_2_1() {
+    let answers = Answers {
+        connack: Some(b"\x20\x05\0\0\x02\x24\x01"),
+        ..Answers::default()
+    };
+    let (packets, done) = run(called("mosquitto_pub", "-t a -m x -q 2"), "5", answers);
+    let text = "Error: Message QoS not supported on broker, try a lower QoS.\nError: The connection was lost\n";
+    assert_eq!((done.code(), done.stderr.as_str()), (Some(7), text));
+    assert_eq!(packets.len(), 2, "CONNECT and DISCONNECT");
+}
+
+#[test]
+fn sub_that_only_unsubscribes_is_allowed_in_2_1() {
+    let (packets, done) = run(
+        called("mosquitto_sub", "-U a -U b -E"),
+        "311",
+        Answers::default(),
+    );
+    done.ends(0, "", &[]);
+    assert_eq!(packets[1..3], ["a2050001000161", "a2050002000162"]);
+}
+
+#[test]
+fn retain_handling_is_an_option_of_2_1() {
+    let words = "-t a -E --retain-handling new";
+    let (packets, done) = run(called("mosquitto_sub", words), "5", Answers::default());
+    done.ends(0, "", &[]);
+    assert_eq!(packets[1], "820700010000016110");
+}
