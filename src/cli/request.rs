@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::connection::{ConnectionArgs, DebugArgs};
 use super::publish::InputArgs;
-use super::subscribe::OutputArgs;
+use super::subscribe::{OutputArgs, RetainHandlingArg};
 use super::values::Span;
 use crate::mqtt::QoS;
 
@@ -77,6 +77,12 @@ pub struct RepliesArgs {
     /// Ignore retained messages; always on, accepted for mosquitto's sake
     #[arg(short = 'R', long, hide = true)]
     pub no_retained: bool,
+    /// mosquitto_rr's `--retain-as-published`.
+    #[arg(skip)]
+    pub retain_as_published: bool,
+    /// mosquitto_rr's `--retain-handling`.
+    #[arg(skip)]
+    pub retain_handling: Option<RetainHandlingArg>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -175,6 +175,10 @@ const SUB: &[&str] = &[
 
 #[rustfmt::skip]
 const RR: &[&str] = &[
+    "-F %",
+    "-F %y",
+    "-F @",
+    "-F \\y",
     "",
     "-t a",
     "-t a -e b",

@@ -15,6 +15,8 @@ struct Answers {
     puback: u8,
     /// Sent behind SUBACK.
     then: &'static [u8],
+    /// Sent behind what answers PUBLISH.
+    reply: &'static [u8],
 }
 
 /// Everything that the client sent, in hexadecimal, and how it ended.
@@ -53,6 +55,9 @@ fn run(program: Mozzie, version: &str, answers: Answers) -> (Vec<String>, Done) 
                 wire::PUBREL => wire::packet(0x70, &frame.id().to_be_bytes()),
                 _ => Vec::new(),
             };
+            if frame.kind() == wire::PUBLISH {
+                answer.extend_from_slice(answers.reply);
+            }
             if frame.kind() == wire::SUBSCRIBE {
                 answer.extend_from_slice(answers.then);
             }
@@ -177,10 +182,53 @@ fn sub_sends_the_same_packets_and_prints_the_same() {
             "-t a -W 1",
             "-t a -C 2 -i me -c -k 7 -u me",
             "-t a -C 1 --retain-as-published",
+            "-t # -C 3 -F %t|%p|%q|%r|%l|%x\\n",
+            "-t # -C 3 -N -v -F <%8t> -d",
         ] {
             compare("mosquitto_sub", words, version, answers);
         }
     }
+}
+
+/// But for the end: with its reply 2.0 closes the connection without DISCONNECT, so that its will is sent.
+#[test]
+fn rr_sends_the_same_packets_and_takes_the_first_message_for_the_reply() {
+    needs!("mosquitto_rr");
+    for version in ["311", "5"] {
+        // of any correlation data, and on any topic
+        let reply: &'static [u8] = match version {
+            "5" => b"\x30\x0c\0\x01r\x04\x09\0\x01chi\n!",
+            _ => b"\x30\x07\0\x01rhi\n!",
+        };
+        let answers = Answers {
+            reply,
+            ..Answers::default()
+        };
+        for words in [
+            "-t a -e r -m x",
+            "-t a -e r -n -v",
+            "-t a -t b -e r -m x -q 1 -N",
+            "-t a -e r -m x -i me -k 9 -u user -P pass -W 5",
+            "-t a -e r -f /dev/null -F %t=%p --will-topic w",
+            "-t a -e other -m x -v",
+            "-t r -e r -m x",
+        ] {
+            compare("mosquitto_rr", words, version, answers);
+        }
+        let words = "-t a -e r -m x -W 1 -d";
+        compare("mosquitto_rr", words, version, Answers::default());
+    }
+    for words in [
+        "-t a -e r -m x -W 1 -D publish correlation-data c -D publish content-type t",
+        "-t a -e r -m x -W 1 -D subscribe user-property a b -D disconnect user-property a b",
+    ] {
+        compare("mosquitto_rr", words, "5", Answers::default());
+    }
+    let refused = Answers {
+        suback: 0x87,
+        ..Answers::default()
+    };
+    compare("mosquitto_rr", "-t a -e r -m x", "5", refused);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::cli::connection::{
     DebugArgs, LoginArgs, SessionArgs, TransportArgs,
 };
 use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs};
+use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
     OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
 };
@@ -58,6 +59,10 @@ pub fn check(typed: &mut Typed, tool: Tool) -> Result<PropertyArgs, Verdict> {
         return Err(refuse(
             "You must specify a topic to subscribe to (-t) or unsubscribe from (-U).",
         ));
+    }
+    if tool == Tool::Rr {
+        // One reply is all it wants.
+        typed.count = Some(1);
     }
     if version == Version::V5 {
         connect_properties(typed);
@@ -282,7 +287,7 @@ pub fn command(tool: Tool, typed: Typed, mut properties: PropertyArgs) -> Result
     match tool {
         Tool::Pub => publish(typed, properties, version),
         Tool::Sub => subscribe(typed, properties, version),
-        Tool::Rr => request(&typed, &properties),
+        Tool::Rr => request(&typed, properties, version),
     }
 }
 
@@ -309,14 +314,6 @@ fn publish(
     // pub sends no such packets
     properties.forget(Place::Subscribe);
     properties.forget(Place::Unsubscribe);
-    let mut args = InputArgs::default();
-    match input {
-        Input::Text(text) => args.message = Some(text.clone()),
-        Input::File(path) => args.file = Some(path.clone()),
-        Input::Stdin => args.stdin_file = true,
-        Input::Lines => args.stdin_lines = true,
-        Input::Null => args.null_message = true,
-    }
     let delay = Duration::try_from_secs_f64(typed.repeat_delay).unwrap_or(Duration::MAX);
     Ok(Command::Publish(Box::new(PublishArgs {
         message: MessageArgs {
@@ -326,7 +323,7 @@ fn publish(
             repeat: typed.repeat.unwrap_or(1),
             repeat_delay: Span(delay),
         },
-        input: args,
+        input: input_args(input),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))
@@ -352,11 +349,6 @@ fn subscribe(
     }
     properties.forget(Place::Publish);
     let has_properties = version == Version::V5;
-    let retain_handling = match (typed.retain_handling, typed.no_retained) {
-        (Some(typed), _) => Some(typed),
-        (None, true) => Some(RetainHandlingArg::Never),
-        (None, false) => None,
-    };
     Ok(Command::Subscribe(Box::new(SubscribeArgs {
         subscription: SubscriptionArgs {
             topics: typed.topics.clone(),
@@ -377,7 +369,7 @@ fn subscribe(
             remove_retained: typed.remove_retained,
             // Before MQTT 5 there is no place for these, and nobody says so.
             retain_as_published: typed.retain_as_published && has_properties,
-            retain_handling: retain_handling.filter(|_| has_properties),
+            retain_handling: retain_handling(&typed).filter(|_| has_properties),
         },
         output: output(&typed),
         connection: connection(&typed, properties, version)?,
@@ -395,12 +387,37 @@ fn output(typed: &Typed) -> OutputArgs {
     }
 }
 
-fn request(typed: &Typed, properties: &PropertyArgs) -> Result<Command, Verdict> {
-    if typed.topics.is_empty() || typed.input.is_none() || typed.response_topic.is_none() {
+fn input_args(input: &Input) -> InputArgs {
+    let mut args = InputArgs::default();
+    match input {
+        Input::Text(text) => args.message = Some(text.clone()),
+        Input::File(path) => args.file = Some(path.clone()),
+        Input::Stdin => args.stdin_file = true,
+        Input::Lines => args.stdin_lines = true,
+        Input::Null => args.null_message = true,
+    }
+    args
+}
+
+/// `-R` alone asks the broker for none.
+fn retain_handling(typed: &Typed) -> Option<RetainHandlingArg> {
+    typed
+        .retain_handling
+        .or(typed.no_retained.then_some(RetainHandlingArg::Never))
+}
+
+fn request(
+    typed: &Typed,
+    mut properties: PropertyArgs,
+    version: Version,
+) -> Result<Command, Verdict> {
+    let (Some(topic), Some(input), Some(response_topic)) =
+        (typed.topics.last(), &typed.input, &typed.response_topic)
+    else {
         return Err(refuse(
             "All of topic, message, and response topic must be supplied.",
         ));
-    }
+    };
     if properties
         .of(Place::Publish)
         .get(PropertyId::ResponseTopic)
@@ -410,6 +427,37 @@ fn request(typed: &Typed, properties: &PropertyArgs) -> Result<Command, Verdict>
             "Error in PUBLISH properties: Duplicate response topic.\n",
         ));
     }
-    check_library(typed, version(typed, Tool::Rr))?;
-    Err(refuse("mozzie does not have mosquitto_rr yet."))
+    check_library(typed, version)?;
+    if typed.latency {
+        return Err(refuse("mozzie does not have --latency yet."));
+    }
+    // rr sends no such packet
+    properties.forget(Place::Unsubscribe);
+    let has_properties = version == Version::V5;
+    Ok(Command::Request(Box::new(RequestArgs {
+        exchange: ExchangeArgs {
+            topics: vec![topic.clone()],
+            response_topic: Some(response_topic.clone()),
+            qos: typed.qos,
+            timeout: typed.timeout_s.map(|s| Span(Duration::from_secs(s))),
+        },
+        input: input_args(input),
+        replies: RepliesArgs {
+            replies: 1,
+            latency: false,
+            window: 1,
+            no_retained: typed.no_retained,
+            retain_as_published: typed.retain_as_published && has_properties,
+            retain_handling: retain_handling(typed).filter(|_| has_properties),
+        },
+        serve: ServeArgs {
+            serve: false,
+            exec: None,
+            jobs: DEFAULT_JOBS,
+            count: None,
+        },
+        output: output(typed),
+        connection: connection(typed, properties, version)?,
+        debug: debug(typed),
+    })))
 }

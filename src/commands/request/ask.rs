@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::outstanding::{Outstanding, Unanswered, Verdict};
 use crate::cli::request::{DEFAULT_JOBS, RequestArgs, ServeArgs};
-use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, input, sleep_until, subscribe};
 use crate::dialect::Dialect;
-use crate::error::{Error, with_details};
-use crate::mqtt::packet::{Message, Publish};
+use crate::error::{Error, Verdict as MosquittoVerdict, mosquitto_reason, with_details};
+use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version};
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout};
+use crate::output::{Diagnostics, Stdout, Trace};
 use crate::payload::Feed;
 use crate::signal::Signals;
 
@@ -41,6 +41,8 @@ enum Correlation {
     Fixed(Bytes),
     /// Only by the topic, before MQTT 5.
     None,
+    /// By nothing: to mosquitto_rr the first message that comes is the reply.
+    First,
 }
 
 impl Correlation {
@@ -49,7 +51,7 @@ impl Correlation {
             // Text, so that it survives responders that take it for text, and reads well in a trace.
             Self::Random => Some(format!("{:032x}", fastrand::u128(..)).into()),
             Self::Fixed(data) => Some(data.clone()),
-            Self::None => None,
+            Self::None | Self::First => None,
         }
     }
 }
@@ -70,6 +72,8 @@ pub struct AskPlan {
     replies: u64,
     timeout: Option<Duration>,
     latency: bool,
+    /// A retained message is no reply.
+    no_retained: bool,
     format: Format,
     disconnect: Properties,
 }
@@ -109,13 +113,14 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
             ));
         }
     };
-    if response_topic == topic {
+    if response_topic == topic && dialect.is_native() {
         return Err(Error::usage(
             format!("'{topic}' cannot be both the request's topic and the reply's"),
             "give another topic with -e, or none",
         ));
     }
     let correlation = match request_properties.get(PropertyId::CorrelationData) {
+        _ if !dialect.is_native() => Correlation::First,
         Some(Value::Binary(data)) => Correlation::Fixed(data.clone()),
         _ if version.has_properties() => Correlation::Random,
         _ => Correlation::None,
@@ -127,12 +132,27 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
     // Replies that cannot be told apart must come one after the other.
     let window = match correlation {
         Correlation::Random => usize::from(args.replies.window),
-        Correlation::Fixed(_) | Correlation::None => 1,
+        Correlation::Fixed(_) | Correlation::None | Correlation::First => 1,
     };
+    // mosquitto_rr's request has what the user gave, and nothing else.
+    if correlation != Correlation::First {
+        request_properties = request_properties.without(PropertyId::CorrelationData);
+    }
+    let mut connection = connect::plan(&args.connection, version, dialect)?;
+    if !dialect.is_native() {
+        connection.reconnect = Reconnect::Never;
+    }
     let many = args.input.stdin_lines;
     Ok(AskPlan {
         subscriptions: Subscriptions {
-            list: vec![super::subscription(response_topic.clone(), exchange.qos)],
+            list: vec![Subscription {
+                retain_as_published: args.replies.retain_as_published,
+                retain_handling: args
+                    .replies
+                    .retain_handling
+                    .map_or(RetainHandling::Always, Into::into),
+                ..super::subscription(response_topic.clone(), exchange.qos)
+            }],
             properties: properties.of(Place::Subscribe),
         },
         response_topic,
@@ -142,7 +162,7 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
             payload: Bytes::new(),
             qos: exchange.qos,
             retain: false,
-            properties: request_properties.without(PropertyId::CorrelationData),
+            properties: request_properties,
         },
         correlation,
         many,
@@ -150,9 +170,10 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         replies: args.replies.replies,
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
+        no_retained: dialect.is_native() || args.replies.no_retained,
         format: subscribe::format(&args.output, dialect)?,
         disconnect: properties.of(Place::Disconnect),
-        connection: connect::plan(&args.connection, version, dialect)?,
+        connection,
     })
 }
 
@@ -185,6 +206,8 @@ pub struct Asker<'a> {
     plan: AskPlan,
     printer: Printer,
     stdout: Stdout,
+    /// Packets that are shown among the replies.
+    trace: Option<Trace>,
     diagnostics: &'a Diagnostics,
     outstanding: Outstanding,
     /// Connected, and the replies have been subscribed to.
@@ -203,20 +226,25 @@ pub struct Asker<'a> {
     /// A request or the subscription was refused.
     refusal: Option<Error>,
     strays: u32,
+    /// How we take our leave.
+    goodbye: Reason,
 }
 
 impl<'a> Asker<'a> {
     pub fn new(
         plan: AskPlan,
         stdout: Stdout,
-        trace: Option<Observer>,
+        observer: Option<Observer>,
+        trace: Option<Trace>,
         diagnostics: &'a Diagnostics,
     ) -> Self {
         Self {
-            client: Client::new(plan.connection.clone(), trace),
+            client: Client::new(plan.connection.clone(), observer),
             printer: Printer::new(plan.format.clone()),
             stdout,
+            trace,
             diagnostics,
+            goodbye: Reason::SUCCESS,
             outstanding: Outstanding::new(plan.replies),
             ready: false,
             ready_by: plan.timeout.map(|timeout| Instant::now() + timeout),
@@ -237,6 +265,7 @@ impl<'a> Asker<'a> {
             if let Err(error) = self.take_what_is_there() {
                 break Err(error);
             }
+            self.show_trace();
             self.stdout.flush();
             self.ask_what_fits();
             if self.is_done() {
@@ -263,6 +292,13 @@ impl<'a> Asker<'a> {
                     }
                 }
                 signal = signals.next() => {
+                    if self.takes_the_first() {
+                        self.goodbye = Reason::DISCONNECT_WITH_WILL;
+                        break match self.client.session().times_accepted() {
+                            0 => Err(MosquittoVerdict::silent(u8::MAX).into()),
+                            _ => Ok(()),
+                        };
+                    }
                     let what = format!("{} of {} requests answered", self.answered, self.asked);
                     break Err(Error::Interrupted(signal, Some(what)));
                 }
@@ -270,13 +306,25 @@ impl<'a> Asker<'a> {
         };
         ending::leave(
             self.client,
-            (Reason::SUCCESS, self.plan.disconnect),
+            (self.goodbye, self.plan.disconnect),
             self.stdout,
-            None,
+            self.trace,
             signals,
             result,
         )
         .await
+    }
+
+    /// Whether mosquitto_rr's rule holds.
+    fn takes_the_first(&self) -> bool {
+        self.plan.correlation == Correlation::First
+    }
+
+    /// Packets first, then what is printed because of them.
+    fn show_trace(&mut self) {
+        if let Some(trace) = &self.trace {
+            trace.drain(self.stdout.buffer());
+        }
     }
 
     /// Handles what needs no waiting.
@@ -354,6 +402,7 @@ impl<'a> Asker<'a> {
     }
 
     fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
+        self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => self.connected(resumed)?,
             ClientEvent::Retrying { why, pause } => {
@@ -362,6 +411,9 @@ impl<'a> Asker<'a> {
                     self.ready_by = self.plan.timeout.map(|timeout| Instant::now() + timeout);
                 }
                 self.diagnostics.retrying(&why, pause);
+            }
+            ClientEvent::Session(Event::Subscribed(answer)) if self.takes_the_first() => {
+                self.subscribed_as_mosquitto(&answer)?;
             }
             ClientEvent::Session(Event::Subscribed(answer)) => {
                 self.plan
@@ -400,6 +452,21 @@ impl<'a> Asker<'a> {
         } else {
             self.become_ready();
         }
+        Ok(())
+    }
+
+    /// A refusal is told, and is no failure.
+    fn subscribed_as_mosquitto(&mut self, answer: &SubAck) -> Result<(), Error> {
+        if let Some(reason) = answer.reasons.first().filter(|reason| reason.is_error()) {
+            return Err(Error::Mosquitto(MosquittoVerdict {
+                code: 0,
+                text: format!("{}\n", mosquitto_reason(*reason)),
+                usage: String::new(),
+            }));
+        }
+        self.become_ready();
+        // Before the next message, which would be its reply.
+        self.ask_what_fits();
         Ok(())
     }
 
@@ -460,7 +527,8 @@ impl<'a> Asker<'a> {
     }
 
     fn acknowledged(&mut self, ack: &Acknowledged) {
-        if ack.reason.is_error() {
+        // mosquitto_rr waits on, whatever became of its request.
+        if ack.reason.is_error() && !self.takes_the_first() {
             let why = with_details(ack.reason.to_string(), &ack.properties);
             self.refuse(ack.token, why);
             return;
@@ -486,6 +554,12 @@ impl<'a> Asker<'a> {
 
     fn message(&mut self, publish: &Publish) {
         let message = &publish.message;
+        if self.takes_the_first() {
+            if !(message.retain && self.plan.no_retained) {
+                self.first(publish);
+            }
+            return;
+        }
         if message.topic != self.plan.response_topic {
             return self.stray("is not on the response topic");
         }
@@ -526,6 +600,17 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// The reply, and the end.
+    fn first(&mut self, publish: &Publish) {
+        let diagnostics = self.diagnostics;
+        self.printer
+            .print(publish, self.stdout.buffer(), &mut |complaint| {
+                diagnostics.complain(&complaint);
+            });
+        self.outstanding.clear();
+        self.plan.feed.stop();
+    }
+
     /// How a request is called.
     fn name(&self, number: u64) -> String {
         match self.plan.many {
@@ -547,6 +632,9 @@ impl<'a> Asker<'a> {
     }
 
     fn time_is_up(&mut self) -> Result<(), Error> {
+        if self.takes_the_first() {
+            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+        }
         let now = Instant::now();
         let within = format!(
             " within {} s",

@@ -13,11 +13,16 @@ use crate::error::Error;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::text::Text;
-use crate::output::{Diagnostics, Stdout};
+use crate::output::{Diagnostics, Stdout, Trace};
 use crate::signal::Signals;
 
 pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let trace = args.debug.debug.then(|| diagnostics.tracer());
+    let dialect = diagnostics.dialect();
+    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
+    let trace = args.debug.debug.then(|| match &mixed_in {
+        Some(trace) => trace.observer(),
+        None => diagnostics.tracer(),
+    });
     let runtime = super::runtime()?;
     let signals = || Signals::new().map_err(|e| Error::io("cannot catch signals", e));
     if args.serve.serve {
@@ -28,10 +33,10 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
                 .await
         })
     } else {
-        let plan = ask::plan(args, diagnostics.dialect())?;
+        let plan = ask::plan(args, dialect)?;
         runtime.block_on(async {
             let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
-            ask::Asker::new(plan, stdout, trace, diagnostics)
+            ask::Asker::new(plan, stdout, trace, mixed_in, diagnostics)
                 .run(signals()?)
                 .await
         })

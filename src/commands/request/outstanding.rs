@@ -98,6 +98,12 @@ impl Outstanding {
         }
     }
 
+    /// No more replies are wanted.
+    pub fn clear(&mut self) {
+        self.requests.clear();
+        self.by_correlation.clear();
+    }
+
     /// A request will have no reply, for it was refused.
     pub fn remove(&mut self, number: u64) {
         if let Some(request) = self.requests.remove(&number)
