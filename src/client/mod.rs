@@ -292,8 +292,8 @@ impl Client {
     /// Handles what concerns the connection itself.
     fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
         match event {
-            Event::Connected(connack) => Ok(ClientEvent::Connected {
-                resumed: connack.session_present,
+            Event::Connected(_) => Ok(ClientEvent::Connected {
+                resumed: self.session.is_resumed(),
             }),
             Event::Disconnected(disconnect) => self.ended(disconnect),
             Event::Auth(auth) => {

@@ -34,7 +34,7 @@ impl ProgressLine {
 impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.shown {
-            self.write("\r");
+            self.write("");
         }
     }
 }

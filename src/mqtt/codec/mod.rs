@@ -7,12 +7,15 @@ mod v3;
 mod v5;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+// One type in both crates.
+use rumqttc_v5::mqttbytes::QoS as RumQoS;
 
 use super::Version;
 use super::packet::{Ack, MAX_REMAINING_LENGTH, Message, Packet};
 use super::properties::{
     Place, Properties, PropertyError, Value, variable_byte_len, write_variable_byte,
 };
+use super::text::Text;
 use super::{QoS, properties::PropertyId};
 
 /// Why bytes from the peer are not a packet that can be used.
@@ -355,6 +358,26 @@ fn read_properties(
     rest.advance(at);
     let properties = Properties::read(&mut rest, place).map_err(|e| frame.malformed(e))?;
     Ok((properties, rest))
+}
+
+fn text(frame: Frame, bytes: Bytes) -> Result<Text, DecodeError> {
+    Text::from_bytes(bytes).map_err(|e| frame.malformed(e))
+}
+
+fn qos(qos: RumQoS) -> QoS {
+    match qos {
+        RumQoS::AtMostOnce => QoS::AtMostOnce,
+        RumQoS::AtLeastOnce => QoS::AtLeastOnce,
+        RumQoS::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+fn rum_qos(qos: QoS) -> RumQoS {
+    match qos {
+        QoS::AtMostOnce => RumQoS::AtMostOnce,
+        QoS::AtLeastOnce => RumQoS::AtLeastOnce,
+        QoS::ExactlyOnce => RumQoS::ExactlyOnce,
+    }
 }
 
 #[cfg(test)]

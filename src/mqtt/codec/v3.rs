@@ -1,17 +1,16 @@
 //! MQTT 3.1.1 and 3.1 bodies through rumqttc. 3.1 is 3.1.1 with another name and level in CONNECT.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use rumqttc_v4::mqttbytes::{QoS as RumQoS, v4};
+use bytes::{BufMut, BytesMut};
+use rumqttc_v4::mqttbytes::v4;
 
-use super::{DecodeError, EncodeError, Frame};
+use super::{DecodeError, EncodeError, Frame, RumQoS, qos, rum_qos, text};
+use crate::mqtt::Version;
 use crate::mqtt::packet::{
     Ack, ConnAck, Connect, Disconnect, Message, Packet, Publish, RetainHandling, Secret, SubAck,
     Subscribe, Subscription, Unsubscribe,
 };
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
-use crate::mqtt::text::Text;
-use crate::mqtt::{QoS, Version};
 
 const NAME_V311: &[u8] = &[0, 4, b'M', b'Q', b'T', b'T', 4];
 const NAME_V31: &[u8] = &[0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3];
@@ -240,24 +239,4 @@ fn rename_connect(packet: &[u8], from: &[u8], to: &[u8]) -> Option<BytesMut> {
     renamed.extend_from_slice(to);
     renamed.extend_from_slice(body);
     Some(renamed)
-}
-
-fn text(frame: Frame, bytes: Bytes) -> Result<Text, DecodeError> {
-    Text::from_bytes(bytes).map_err(|e| frame.malformed(e))
-}
-
-fn qos(qos: RumQoS) -> QoS {
-    match qos {
-        RumQoS::AtMostOnce => QoS::AtMostOnce,
-        RumQoS::AtLeastOnce => QoS::AtLeastOnce,
-        RumQoS::ExactlyOnce => QoS::ExactlyOnce,
-    }
-}
-
-fn rum_qos(qos: QoS) -> RumQoS {
-    match qos {
-        QoS::AtMostOnce => RumQoS::AtMostOnce,
-        QoS::AtLeastOnce => RumQoS::AtLeastOnce,
-        QoS::ExactlyOnce => RumQoS::ExactlyOnce,
-    }
 }

@@ -2,20 +2,18 @@
 //! hand what rumqttc 0.34 does not take: the short DISCONNECT and AUTH, and a CONNACK of MQTT 3.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use rumqttc_v5::mqttbytes::{FixedHeader, QoS as RumQoS, v5};
+use rumqttc_v5::mqttbytes::{FixedHeader, v5};
 
 use super::{
-    DecodeError, EncodeError, Frame, frame, read_last_properties, read_properties,
-    variable_byte_len,
+    DecodeError, EncodeError, Frame, frame, qos, read_last_properties, read_properties, rum_qos,
+    text, variable_byte_len,
 };
-use crate::mqtt::QoS;
 use crate::mqtt::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Message, Packet, Publish, RetainHandling, Secret,
     SubAck, Subscribe, Subscription, Unsubscribe,
 };
 use crate::mqtt::properties::{Place, Properties, write_variable_byte};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::text::Text;
 
 /// Protocol name, level, flags and keep alive in front of CONNECT's properties.
 const CONNECT_HEADER_LEN: usize = 10;
@@ -368,24 +366,4 @@ fn splice(
     spliced.extend_from_slice(&out[at + 1..]);
     *out = spliced;
     Ok(())
-}
-
-fn text(frame: Frame, bytes: Bytes) -> Result<Text, DecodeError> {
-    Text::from_bytes(bytes).map_err(|e| frame.malformed(e))
-}
-
-fn qos(qos: RumQoS) -> QoS {
-    match qos {
-        RumQoS::AtMostOnce => QoS::AtMostOnce,
-        RumQoS::AtLeastOnce => QoS::AtLeastOnce,
-        RumQoS::ExactlyOnce => QoS::ExactlyOnce,
-    }
-}
-
-fn rum_qos(qos: QoS) -> RumQoS {
-    match qos {
-        QoS::AtMostOnce => RumQoS::AtMostOnce,
-        QoS::AtLeastOnce => RumQoS::AtLeastOnce,
-        QoS::ExactlyOnce => RumQoS::ExactlyOnce,
-    }
 }

@@ -59,6 +59,8 @@ pub struct Session {
     accepted: u32,
     /// The clean start flag of the CONNECT of this connection.
     asked_clean: bool,
+    /// Whether this connection goes on with the session of the one before.
+    resumed: bool,
     output: BytesMut,
     outbound: Outbound,
     /// QoS 2 packet ids that were delivered and wait for PUBREL.
@@ -80,6 +82,7 @@ impl Session {
             limits: Limits::default(),
             accepted: 0,
             asked_clean: true,
+            resumed: false,
             output: BytesMut::new(),
             outbound: Outbound::default(),
             unreleased: HashSet::new(),
@@ -112,6 +115,11 @@ impl Session {
     /// The largest packet that the broker takes, in bytes; what it has not said yet is the protocol's.
     pub fn maximum_packet_size(&self) -> usize {
         self.limits.maximum_packet_size
+    }
+
+    /// Whether the broker goes on with a session that we asked it to keep.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// A stream is up: writes CONNECT.
@@ -472,11 +480,11 @@ impl Session {
         self.phase = Phase::Connected;
         self.accepted += 1;
         // Some brokers say "session present" to a clean start; what we asked for is what counts.
-        let resumed = connack.session_present && !self.asked_clean;
-        if !resumed {
+        self.resumed = connack.session_present && !self.asked_clean;
+        if !self.resumed {
             self.unreleased.clear();
         }
-        self.outbound.reopen(resumed);
+        self.outbound.reopen(self.resumed);
         self.resend()?;
         // The owner hears of the connection before it hears of what cannot be sent on it.
         Ok(Event::Connected(connack))

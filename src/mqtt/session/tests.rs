@@ -292,6 +292,7 @@ fn session_present_after_a_clean_start_is_no_resumption() {
     peer.publish(QoS::AtLeastOnce, 1);
     peer.sent();
     peer.reconnected(true);
+    assert!(!peer.session.is_resumed());
     assert!(matches!(&peer.sent()[..], [Packet::Publish(p)] if !p.dup));
 }
 
