@@ -21,7 +21,7 @@ pub use certs::{Certs, certs};
 pub use client::Client;
 pub use mosquitto::Mosquitto;
 pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
-pub use port::free_port;
+pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
 pub use scripted::{Scripted, filters};
 

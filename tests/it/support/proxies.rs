@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::{free_port, program, wait_until};
+use super::{free_listener, free_port, program, wait_until};
 
 pub struct Socks {
     child: Child,
@@ -60,7 +60,7 @@ pub struct HttpProxy {
 impl HttpProxy {
     /// `refusal` is the status line it answers with instead of opening a tunnel.
     pub fn start(refusal: Option<&'static str>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let listener = free_listener();
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::default();
         let seen = Arc::clone(&requests);
@@ -118,7 +118,7 @@ pub struct BadLink {
 impl BadLink {
     /// Each connection breaks when this many bytes have crossed it, both ways taken together; those beyond the list last.
     pub fn to(broker: u16, cuts: &'static [usize]) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let listener = free_listener();
         let port = listener.local_addr().expect("an address").port();
         let connections = Arc::<AtomicUsize>::default();
         let made = Arc::clone(&connections);

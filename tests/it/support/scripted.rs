@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    DEADLINE,
+    DEADLINE, free_listener,
     wire::{self, Frame, Frames},
 };
 
@@ -26,10 +26,7 @@ pub struct Door {
 
 impl Scripted {
     pub fn start(script: impl FnOnce(&Door) + Send + 'static) -> Self {
-        Self::with_listener(
-            TcpListener::bind(("127.0.0.1", 0)).expect("a free port"),
-            script,
-        )
+        Self::with_listener(free_listener(), script)
     }
 
     pub fn with_listener(
