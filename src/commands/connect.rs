@@ -1,13 +1,14 @@
 //! From connection options to a checked plan: everything that can be known before connecting is
 //! found out here.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::secret;
 use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
@@ -21,9 +22,6 @@ use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
 use crate::net::{self, Address, Endpoint, TcpAddress, TlsClient, TlsSettings, WebSocket};
-
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
@@ -59,7 +57,7 @@ pub fn plan(
     dialect: Dialect,
 ) -> Result<ConnectionPlan, Error> {
     cannot_do(args)?;
-    let (username, password) = login(&args.login, args.broker.url.as_ref(), version, dialect)?;
+    let (username, password) = login(&args.login, args.broker.url.as_ref(), version)?;
     let will = will(&args.will, args.properties.of(Place::Will))?;
     let (clean_start, connect_properties) = session_life(args, version)?;
     let client_id = client_id(&args.login, version, dialect)?;
@@ -225,55 +223,21 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
     Ok(data)
 }
 
-/// The first line of a file that holds a secret.
-fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    if path == Path::new("-") {
-        // Only one line, so that the rest of stdin can be the messages.
-        let mut line = Vec::new();
-        io::stdin()
-            .lock()
-            .read_until(b'\n', &mut line)
-            .map_err(|e| {
-                Error::usage(
-                    format!("{option}: cannot read stdin: {}", net::io_reason(&e)),
-                    "",
-                )
-            })?;
-        return Ok(first_line(&line).to_vec());
-    }
-    let data = read_input(option, path, 64 * 1024)?;
-    Ok(first_line(&data).to_vec())
-}
-
-fn first_line(data: &[u8]) -> &[u8] {
-    let line = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 fn login(
     args: &LoginArgs,
     url: Option<&BrokerUrl>,
     version: Version,
-    dialect: Dialect,
 ) -> Result<(Option<Text>, Option<Secret>), Error> {
     let username = match (&args.username, url.and_then(|url| url.username.as_ref())) {
         (Some(name), _) => Some(text("-u", name)?),
         (None, Some(name)) => Some(text("-L", name)?),
         (None, None) => None,
     };
-    let password: Option<Vec<u8>> = if let Some(password) = &args.password {
-        Some(password.clone().into_bytes())
-    } else if let Some(path) = &args.password_file {
-        Some(read_secret("--password-file", path)?)
-    } else if let Some(password) = url.and_then(|url| url.password.clone()) {
-        Some(password)
-    } else if username.is_none() || !dialect.is_native() {
-        // The variables may be meant for another command; mosquitto's clients know none.
-        None
-    } else if let Some(path) = std::env::var_os("MOZZIE_PASSWORD_FILE") {
-        Some(read_secret("MOZZIE_PASSWORD_FILE", Path::new(&path))?)
-    } else {
-        std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
+    let password = match secret::password(args)? {
+        Some(password) => Some(password),
+        None => url
+            .and_then(|url| url.password.clone())
+            .map(net::Secret::new),
     };
     if let Some(password) = &password {
         if username.is_none() && version != Version::V5 {
@@ -282,11 +246,12 @@ fn login(
                 "give the user name with -u, or use -V 5",
             ));
         }
-        if password.len() > usize::from(u16::MAX) {
+        if password.expose().len() > usize::from(u16::MAX) {
             return Err(Error::usage("the password is longer than 65535 bytes", ""));
         }
     }
-    Ok((username, password.map(|bytes| Secret(Bytes::from(bytes)))))
+    let password = password.map(|password| Secret(Bytes::copy_from_slice(password.expose())));
+    Ok((username, password))
 }
 
 pub fn os_bytes(value: std::ffi::OsString) -> Vec<u8> {
@@ -407,10 +372,6 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
             ));
         }
     }
-    let use_tls = !args.tls.no_tls
-        && (args.tls.is_used()
-            || url.is_some_and(|url| url.tls)
-            || (url.is_none() && broker.port == Some(TLS_PORT)));
     let use_websocket = transport.ws
         || transport.ws_path.is_some()
         || !transport.ws_header.is_empty()
@@ -422,16 +383,6 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
                 .map(|url| url.host.as_str())
                 .or(broker.host.as_deref())
                 .unwrap_or(DEFAULT_HOST);
-            let port = match url {
-                Some(url) => url.port.unwrap_or(match (url.websocket, url.tls) {
-                    (true, true) => 443,
-                    (true, false) => 80,
-                    (false, true) => TLS_PORT,
-                    (false, false) if use_tls => TLS_PORT,
-                    (false, false) => PORT,
-                }),
-                None => broker.port.unwrap_or(if use_tls { TLS_PORT } else { PORT }),
-            };
             // An address in brackets is how URLs write IPv6; -h takes it too.
             let host = host
                 .strip_prefix('[')
@@ -443,7 +394,7 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
                     "name a host such as localhost",
                 ));
             }
-            let mut address = TcpAddress::new(host, port);
+            let mut address = TcpAddress::new(host, args.port());
             address.bind = broker.bind;
             address.proxy = transport.proxy.clone().map(Arc::new);
             Address::Tcp(address)
@@ -451,11 +402,7 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
     };
     let mut endpoint = Endpoint::new(address);
     endpoint.connect_timeout = broker.connect_timeout.0;
-    if use_tls {
-        let passphrase = match &args.tls.key_password_file {
-            Some(path) => Some(read_secret("--key-password-file", path)?),
-            None => std::env::var_os("MOZZIE_KEY_PASSWORD").map(os_bytes),
-        };
+    if args.uses_tls() {
         let tls = &args.tls;
         let settings = TlsSettings {
             cafile: tls.cafile.clone(),
@@ -463,7 +410,7 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
             use_os_certs: tls.tls_use_os_certs,
             cert: tls.cert.clone(),
             key: tls.key.clone(),
-            key_passphrase: passphrase.map(net::Secret::new),
+            key_passphrase: secret::key_passphrase(tls)?,
             alpn: tls.tls_alpn.clone(),
             version: tls.tls_version,
             ciphers: tls.ciphers.clone(),

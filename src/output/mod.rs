@@ -7,6 +7,7 @@ pub mod format;
 mod json;
 pub mod message;
 mod progress;
+mod prompt;
 mod stdout;
 mod terminal;
 mod time;
@@ -19,6 +20,7 @@ use colored::Colorize;
 
 use format::Complaint;
 pub use progress::ProgressLine;
+pub use prompt::{Answer, ask_secret};
 pub use stdout::Stdout;
 pub use trace::Trace;
 
