@@ -1,5 +1,6 @@
 //! The whole failure vocabulary: what can go wrong, its exit code, and the next step.
 
+mod facts;
 mod mosquitto;
 
 use std::io;

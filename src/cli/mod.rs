@@ -170,6 +170,7 @@ fn json_errors() -> clap::Arg {
         .long("json-errors")
         .help("Print warnings and errors as JSON objects, one a line")
         .action(clap::ArgAction::SetTrue)
+        .global(true)
         .help_heading("Diagnosis")
 }
 
@@ -360,6 +361,10 @@ impl Refusal {
                     "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
                 ))
             }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Error(Error::usage(
+                "mozzie profile: nothing to do is given",
+                "say list, show or check",
+            )),
             _ => Self::Error(usage_error(&error, verb)),
         }
     }

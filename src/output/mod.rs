@@ -8,6 +8,7 @@ mod json;
 pub mod message;
 mod progress;
 mod prompt;
+mod report;
 mod stdout;
 mod terminal;
 mod time;
@@ -35,6 +36,8 @@ use crate::mqtt::session::{Direction, Observer};
 pub struct Diagnostics {
     dialect: Dialect,
     quiet: bool,
+    /// Natively: JSON in place of text.
+    json: bool,
 }
 
 impl Diagnostics {
@@ -46,7 +49,13 @@ impl Diagnostics {
         Self {
             dialect,
             quiet: false,
+            json: false,
         }
+    }
+
+    /// For `--json-errors`: warnings and errors as JSON from now on. mosquitto's clients have no such thing.
+    pub fn json(&mut self, json: bool) {
+        self.json = json && self.dialect.is_native();
     }
 
     /// For `--quiet`: from now on nothing but errors of the command line.
@@ -80,7 +89,9 @@ impl Diagnostics {
     }
 
     pub fn warn(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("warning", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
     }
@@ -94,7 +105,9 @@ impl Diagnostics {
     }
 
     pub fn note(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("note", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {text}"));
         }
     }
@@ -127,6 +140,10 @@ impl Diagnostics {
             return;
         }
         if self.quiet && error.exit_code() != 2 {
+            return;
+        }
+        if self.json {
+            line(&report::error(error));
             return;
         }
         line(&format!(

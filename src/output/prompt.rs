@@ -1,7 +1,7 @@
 //! A question on the terminal whose answer is not shown.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -25,7 +25,7 @@ pub fn ask_secret(question: &str) -> io::Result<Answer> {
     terminal
         .file
         .write_all(super::terminal::visible_line(question).as_bytes())?;
-    let answer = read_answer(&mut (&terminal.file).bytes());
+    let answer = read_answer(&mut BufReader::new(&terminal.file).bytes());
     terminal.file.write_all(b"\n")?;
     answer
 }

@@ -463,7 +463,7 @@ mod tests {
                 ":2:1: 'xml' is no form of output",
             ),
             ("[profile.p]\nproperty = 'publish content-type a'", ":2:1:"),
-            ("[profile.q]", "(did you mean 'q'?)"),
+            ("[profile.p1]", "(did you mean 'p1'?)"),
             (
                 "[profile.zebra]",
                 "('mozzie profile list' shows those there are)",
