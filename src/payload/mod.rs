@@ -5,4 +5,4 @@ mod lines;
 mod source;
 
 pub use feed::Feed;
-pub use source::Source;
+pub use source::{Source, stdin_metadata};

@@ -1,6 +1,9 @@
 //! The input modes of `pub` behind one face: payloads that are there, or will be.
 
 use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +24,8 @@ pub enum Next {
     /// Nothing yet: await [`Source::ready`].
     Later,
     End,
+    /// Reading was stopped, and all that was read has been given.
+    Stopped,
 }
 
 #[derive(Debug)]
@@ -39,30 +44,61 @@ pub enum Source {
 #[derive(Debug)]
 pub struct StdinLines {
     lines: Lines,
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    chunks: Chunks,
+    /// Tells the reading thread to stop after the chunk that it waits for.
+    stop: Arc<AtomicBool>,
     state: Reading,
 }
+
+/// What the reading thread sends; an empty chunk is the end of the input.
+type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
 #[derive(Debug)]
 enum Reading {
     Open,
     Failed(Option<io::Error>),
-    Closed,
+    Ended,
+    Stopped,
 }
 
 impl Source {
     /// Records of stdin as they come, each ended by `delimiter`. Starts a thread that reads, because
     /// reading stdin blocks.
     pub fn stdin_lines(delimiter: u8) -> io::Result<Self> {
-        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-        std::thread::Builder::new()
-            .name("stdin".to_owned())
-            .spawn(move || read_chunks(&mut io::stdin().lock(), &sender))?;
+        let (chunks, stop) = start_reading()?;
         Ok(Self::Lines(StdinLines {
             lines: Lines::new(delimiter),
             chunks,
+            stop,
             state: Reading::Open,
         }))
+    }
+
+    /// Reads no more; what was read is still given, and then [`Next::Stopped`].
+    pub fn stop_reading(&mut self) {
+        if let Self::Lines(stdin) = self {
+            stdin.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads on after [`Source::stop_reading`].
+    pub fn read_on(&mut self) -> io::Result<()> {
+        if let Self::Lines(stdin) = self {
+            stdin.stop.store(false, Ordering::Relaxed);
+            if let Reading::Stopped = stdin.state {
+                (stdin.chunks, stdin.stop) = start_reading()?;
+                stdin.state = Reading::Open;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all there is can be taken without waiting for whoever makes the input.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Repeat { .. } => true,
+            Self::Lines(_) => stdin_metadata().is_ok_and(|metadata| metadata.is_file()),
+        }
     }
 
     /// The next payload if it is there. An error of the input comes once, at its place.
@@ -111,12 +147,13 @@ impl StdinLines {
             match &mut self.state {
                 Reading::Failed(error) => {
                     let error = error.take();
-                    self.state = Reading::Closed;
+                    self.state = Reading::Ended;
                     return Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()));
                 }
-                Reading::Closed => {
+                Reading::Ended => {
                     return Ok(self.lines.last().map_or(Next::End, Next::Payload));
                 }
+                Reading::Stopped => return Ok(Next::Stopped),
                 Reading::Open => match self.chunks.try_recv() {
                     Ok(chunk) => self.take(Some(chunk)),
                     Err(mpsc::error::TryRecvError::Empty) => return Ok(Next::Later),
@@ -128,25 +165,42 @@ impl StdinLines {
 
     fn take(&mut self, chunk: Option<io::Result<Bytes>>) {
         match chunk {
+            Some(Ok(chunk)) if chunk.is_empty() => self.state = Reading::Ended,
             Some(Ok(chunk)) => self.lines.push(chunk),
             Some(Err(error)) => self.state = Reading::Failed(Some(error)),
-            None => self.state = Reading::Closed,
+            None => self.state = Reading::Stopped,
         }
     }
 }
 
-fn read_chunks(input: &mut impl Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
+/// What stdin is.
+pub fn stdin_metadata() -> io::Result<std::fs::Metadata> {
+    std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+}
+
+fn start_reading() -> io::Result<(Chunks, Arc<AtomicBool>)> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || read_chunks(&mut io::stdin().lock(), &sender, &stopped))?;
+    Ok((chunks, stop))
+}
+
+/// Sends what it reads, the end of the input as an empty chunk. It ends there, at an error, when
+/// nobody listens, and when it is stopped.
+fn read_chunks(input: &mut impl Read, sender: &mpsc::Sender<io::Result<Bytes>>, stop: &AtomicBool) {
     let mut buffer = vec![0; CHUNK];
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         let result = match input.read(&mut buffer) {
-            Ok(0) => return,
             // a copy of what came, so that a short line that waits does not hold a whole buffer
             Ok(len) => Ok(Bytes::copy_from_slice(&buffer[..len])),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => Err(error),
         };
-        let failed = result.is_err();
-        if sender.blocking_send(result).is_err() || failed {
+        let is_last = result.as_ref().map_or(true, Bytes::is_empty);
+        if sender.blocking_send(result).is_err() || is_last {
             return;
         }
     }
