@@ -155,8 +155,9 @@ impl Tally {
             }
             End::Complete if self.unknown > 0 => not_acknowledged(
                 format!(
-                    "the connection broke under {} messages of QoS 0, and nobody knows whether they arrived: {}",
-                    self.unknown, self.unknown_why
+                    "the connection broke under {} of QoS 0, and nobody knows whether they arrived: {}",
+                    messages(self.unknown),
+                    self.unknown_why
                 ),
                 Some(
                     "with -q 1 the broker acknowledges them, and what it has not is sent again"
@@ -245,12 +246,18 @@ impl Unsent {
         let path = self.path.display();
         finished
             .map_err(|e| Error::io(format!("{line}, and --unsent: cannot write '{path}'"), e))?;
-        let what = match self.file.count() {
-            1 => "1 message is".to_owned(),
-            count => format!("{count} messages are"),
-        };
-        diagnostics.note(&format!("{what} in '{path}', to be sent with --json-lines"));
+        let what = messages(self.file.count());
+        diagnostics.note(&format!(
+            "{what} added to '{path}', to be sent with --json-lines"
+        ));
         Ok(())
+    }
+}
+
+fn messages(count: u64) -> String {
+    match count {
+        1 => "1 message".to_owned(),
+        _ => format!("{count} messages"),
     }
 }
 

@@ -296,7 +296,10 @@ impl<'a> Subscriber<'a> {
             ClientEvent::Connected { resumed } => {
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 if anew || self.answers_due > 0 {
-                    self.subscribe()?;
+                    match self.subscribe() {
+                        Err(refused @ Error::SubscribeRefused(_)) => self.refusal = Some(refused),
+                        asked => asked?,
+                    }
                 }
             }
             ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),

@@ -16,6 +16,7 @@
 )]
 
 mod bad_input;
+mod delivery;
 mod dialect_argv;
 mod dialect_link;
 mod dialect_options_file;
