@@ -23,6 +23,7 @@ mod dialect_options_file;
 mod dialect_wire;
 mod embedded;
 mod exit_codes;
+mod faults;
 mod format;
 mod generated;
 mod hostile_broker;

@@ -152,6 +152,23 @@ impl Client {
         }
     }
 
+    /// The same for a client that has not subscribed to its marker yet.
+    pub fn until_marker(&mut self, port: u16) -> Vec<Message> {
+        self.subscribe(&self.marker.clone(), 0);
+        self.until_now(port)
+    }
+
+    /// Everything that came before the broker ended the connection.
+    pub fn until_gone(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Ok(Some(frame)) = self.frames.next() {
+            if frame.kind() == wire::PUBLISH {
+                messages.push(self.take(&frame));
+            }
+        }
+        messages
+    }
+
     fn take(&mut self, frame: &Frame) -> Message {
         match frame.qos() {
             0 => {}
