@@ -288,6 +288,7 @@ impl Connection {
                 Event::Unexpected { .. }
                 | Event::Message(_)
                 | Event::Acknowledged(_)
+                | Event::Confirmed
                 | Event::Unsubscribed(_),
                 _,
             ) => shared.recorder.counts.unexpected += 1,

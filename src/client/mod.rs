@@ -19,8 +19,8 @@ use tokio::time::Sleep;
 pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
 
 use crate::error::Error;
-use crate::mqtt::codec::{self, DecodeError};
-use crate::mqtt::packet::{Disconnect, MAX_PACKET_SIZE, Packet};
+use crate::mqtt::codec::DecodeError;
+use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
@@ -34,19 +34,6 @@ const ODDITIES_SHOWN: u32 = 5;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after our DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Why a connection did not end in order, so that nobody knows what became of QoS 0 messages.
-#[derive(Debug, thiserror::Error)]
-pub enum CloseError {
-    #[error("{}", stream_words(.0))]
-    Write(io::Error),
-    /// The broker threw away what it had not read, or was gone.
-    #[error("the broker did not read all: {}", net::io_reason(.0))]
-    Reset(io::Error),
-    /// The last word of the broker.
-    #[error("{}", Error::Ended(.0.clone()))]
-    Ended(Disconnect),
-}
 
 /// What the owner of a connection hears.
 #[derive(Debug)]
@@ -150,20 +137,19 @@ impl Client {
     }
 
     /// Ends the connection in order: DISCONNECT, all output, and at QoS 0 (`linger`) the peer's own
-    /// end, because a socket that is closed with unread input may throw away what it has sent, and
-    /// because only that end shows that the peer has read all. A peer that takes its time is trusted.
+    /// end, because a socket that is closed with unread input may throw away what it has sent.
     pub async fn close(
         mut self,
         reason: Reason,
         properties: Properties,
         linger: bool,
-    ) -> Result<(), CloseError> {
-        let State::Up(stream) = &mut self.state else {
+    ) -> io::Result<()> {
+        let State::Up(mut stream) = self.state else {
             return Ok(());
         };
         self.session
             .disconnect(reason, properties)
-            .map_err(|e| CloseError::Write(io::Error::other(e)))?;
+            .map_err(io::Error::other)?;
         let end = async {
             stream.write_all(self.session.output()).await?;
             stream.flush().await?;
@@ -171,45 +157,14 @@ impl Client {
         };
         tokio::time::timeout(CLOSE_TIMEOUT, end)
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(CloseError::Write)?;
-        if !linger {
-            return Ok(());
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if linger {
+            // What comes now does not matter, nor how it ends; only that it is not cut short.
+            let mut rest = [0; 1024];
+            let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
+            let _ = tokio::time::timeout(LINGER, drain).await;
         }
-        let rest = async {
-            while self.input.len() < READ_SIZE {
-                if stream.read_buf(&mut self.input).await? == 0 {
-                    break;
-                }
-            }
-            io::Result::Ok(())
-        };
-        let ended = tokio::time::timeout(LINGER, rest).await;
-        if let Some(disconnect) = self.last_word() {
-            return Err(CloseError::Ended(disconnect));
-        }
-        let endpoint = &self.plan.endpoint;
-        match ended {
-            // Above TLS and WebSocket there are goodbyes of theirs that a peer may leave unread.
-            Ok(Err(error)) if endpoint.tls.is_none() && endpoint.websocket.is_none() => {
-                Err(CloseError::Reset(error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The DISCONNECT with which the broker complains of what it got last, if it does.
-    fn last_word(&mut self) -> Option<Disconnect> {
-        let version = self.plan.settings.version;
-        while let Ok(Some(packet)) = codec::decode(version, &mut self.input, MAX_PACKET_SIZE) {
-            match packet {
-                Packet::Disconnect(disconnect) if disconnect.reason.is_error() => {
-                    return Some(disconnect);
-                }
-                _ => {}
-            }
-        }
-        None
+        Ok(())
     }
 
     fn poll_next(
@@ -357,7 +312,10 @@ impl Client {
             other => {
                 // Messages go through. A connection that was only accepted is no reason to come
                 // back faster: two clients with one identifier would throw each other out for ever.
-                if matches!(other, Event::Message(_) | Event::Acknowledged(_)) {
+                if matches!(
+                    other,
+                    Event::Message(_) | Event::Acknowledged(_) | Event::Confirmed
+                ) {
                     self.attempts = 0;
                 }
                 Ok(ClientEvent::Session(other))

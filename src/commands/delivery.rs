@@ -1,11 +1,11 @@
 //! What has become of the messages of `pub`: the tally, the file of those that were not acknowledged,
 //! and what both mean at the end.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
 use crate::output::{Diagnostics, MessageFile};
 use crate::payload::stdin_metadata;
@@ -25,12 +25,14 @@ pub enum End {
 pub struct Tally {
     /// Taken from the source.
     total: u64,
-    /// QoS 1 and 2: by the broker. QoS 0: when a connection ended in order after them.
+    /// By the broker; QoS 0 by its answer to a PINGREQ behind them.
     acknowledged: u64,
     /// QoS 0: in the session's output.
     on_their_way: u64,
-    /// QoS 0: written into the connection that stands.
-    flushed: u64,
+    /// QoS 0: given to the session for this connection, and not acknowledged.
+    unconfirmed: u64,
+    /// As many of these are covered by the PINGREQ that was sent.
+    marked: u64,
     /// QoS 0: written into a connection that broke, so nobody knows of them.
     unknown: u64,
     /// How the last of these connections broke.
@@ -56,6 +58,7 @@ impl Tally {
     /// A QoS 0 message was given to the session.
     pub fn set_out(&mut self) {
         self.on_their_way += 1;
+        self.unconfirmed += 1;
     }
 
     pub fn are_any_on_their_way(&self) -> bool {
@@ -64,33 +67,54 @@ impl Tally {
 
     /// All output was written. Whether QoS 0 messages were among it.
     pub fn drained(&mut self) -> bool {
-        let flushed = std::mem::take(&mut self.on_their_way);
-        self.flushed += flushed;
-        flushed > 0
+        std::mem::take(&mut self.on_their_way) > 0
+    }
+
+    /// QoS 0 messages for which no PINGREQ was sent, while none is out.
+    pub fn unmarked(&self) -> u64 {
+        match self.marked {
+            0 => self.unconfirmed,
+            _ => 0,
+        }
+    }
+
+    /// A PINGREQ goes out behind all QoS 0 messages.
+    pub fn mark(&mut self) {
+        self.marked = self.unconfirmed;
+    }
+
+    /// It was answered. Returns how many messages that acknowledges.
+    pub fn confirmed(&mut self) -> u64 {
+        let marked = std::mem::take(&mut self.marked);
+        self.acknowledged += marked;
+        self.unconfirmed -= marked;
+        marked
+    }
+
+    /// What was written counts as delivered, whatever becomes of it.
+    pub fn trust(&mut self) {
+        self.marked = 0;
+        self.acknowledged += std::mem::take(&mut self.unconfirmed);
+    }
+
+    /// What was trusted turns out to be lost, or not.
+    pub fn distrust(&mut self, why: &str) {
+        self.unknown += std::mem::take(&mut self.acknowledged);
+        why.clone_into(&mut self.unknown_why);
     }
 
     /// The connection is gone.
     pub fn broke(&mut self, why: &str) {
-        let under = std::mem::take(&mut self.on_their_way) + std::mem::take(&mut self.flushed);
-        if under > 0 {
-            self.unknown += under;
+        self.marked = 0;
+        self.on_their_way = 0;
+        if self.unconfirmed > 0 {
+            self.unknown += std::mem::take(&mut self.unconfirmed);
             why.clone_into(&mut self.unknown_why);
         }
     }
 
-    /// What was written counts as delivered, whatever becomes of the connection.
-    pub fn trust(&mut self) {
-        self.acknowledged += std::mem::take(&mut self.flushed);
-    }
-
-    /// Whether the end of the connection decides over QoS 0 messages.
-    pub fn depends_on_close(&self) -> bool {
-        self.flushed + self.on_their_way > 0
-    }
-
-    pub fn closed_in_order(&mut self) {
-        self.drained();
-        self.trust();
+    pub fn are_any_unconfirmed(&self) -> bool {
+        self.unconfirmed > 0
     }
 
     pub fn refuse(&mut self, topic: &str, why: String) {
@@ -175,9 +199,15 @@ pub struct Unsent {
     path: PathBuf,
     file: MessageFile,
     error: Option<std::io::Error>,
-    /// QoS 0 messages that the session has in its output.
-    on_their_way: Vec<Message>,
+    /// QoS 0 messages that are not acknowledged, and the bytes they take, about.
+    unconfirmed: VecDeque<Message>,
+    bytes: usize,
 }
+
+/// From here on nothing more is sent at QoS 0 before the broker has answered.
+const MAX_UNCONFIRMED: usize = 4 << 20;
+/// What a message takes beside its payload, about.
+const OVERHEAD: usize = 200;
 
 impl Unsent {
     pub fn open(path: &Path) -> Result<Self, Error> {
@@ -199,7 +229,8 @@ impl Unsent {
             path: path.to_owned(),
             file,
             error: None,
-            on_their_way: Vec::new(),
+            unconfirmed: VecDeque::new(),
+            bytes: 0,
         })
     }
 
@@ -218,20 +249,29 @@ impl Unsent {
         self.error.is_some()
     }
 
-    /// Remembers a QoS 0 message until it is known to have been written or lost.
+    /// Remembers a QoS 0 message until it is acknowledged or lost.
     pub fn set_out(&mut self, message: Message) {
-        if message.qos == QoS::AtMostOnce {
-            self.on_their_way.push(message);
+        self.bytes += message.payload.len() + OVERHEAD;
+        self.unconfirmed.push_back(message);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.bytes > MAX_UNCONFIRMED
+    }
+
+    /// The first so many of these are acknowledged.
+    pub fn confirmed(&mut self, count: u64) {
+        for _ in 0..count {
+            if let Some(message) = self.unconfirmed.pop_front() {
+                self.bytes -= message.payload.len() + OVERHEAD;
+            }
         }
     }
 
-    pub fn drained(&mut self) {
-        self.on_their_way.clear();
-    }
-
-    /// The connection is gone, with what was on its way.
+    /// The connection is gone: what it had may have arrived or not.
     pub fn broke(&mut self) {
-        for message in std::mem::take(&mut self.on_their_way) {
+        self.bytes = 0;
+        for message in std::mem::take(&mut self.unconfirmed) {
             self.add(message);
         }
     }
@@ -329,21 +369,31 @@ mod tests {
     }
 
     #[test]
-    fn qos_0_counts_when_the_connection_has_ended_in_order() {
+    fn qos_0_counts_when_a_ping_behind_it_was_answered() {
         let mut tally = Tally::default();
-        tally.taken(2);
+        tally.taken(3);
         tally.set_out();
         assert!(tally.drained());
         tally.broke("it rains");
         tally.set_out();
-        assert!(tally.depends_on_close());
-        tally.closed_in_order();
+        assert_eq!(tally.unmarked(), 1);
+        tally.mark();
+        tally.set_out();
+        assert_eq!(tally.unmarked(), 0, "one ping at a time");
+        assert_eq!(tally.confirmed(), 1);
+        assert_eq!(tally.unmarked(), 1, "the last came behind the ping");
+        tally.broke("it snows");
         let error = tally.judge(End::Complete, true, false).unwrap_err();
         assert_eq!(error.exit_code(), 7);
         assert!(
             error
                 .to_string()
-                .starts_with("1 of 2 messages acknowledged: ")
+                .ends_with("2 messages of QoS 0, and nobody knows whether they arrived: it snows")
+        );
+        assert!(
+            error
+                .to_string()
+                .starts_with("1 of 3 messages acknowledged: ")
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::client::{Client, CloseError};
+use crate::client::Client;
 use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
@@ -14,17 +14,9 @@ use crate::signal::Signals;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
-/// `linger` as in [`Client::close`].
-pub async fn goodbye(
-    client: Client,
-    reason: Reason,
-    disconnect: Properties,
-    linger: bool,
-) -> Result<(), CloseError> {
-    let close = client.close(reason, disconnect, linger);
-    tokio::time::timeout(GOODBYE, close)
-        .await
-        .unwrap_or_else(|_| Err(CloseError::Write(io::ErrorKind::TimedOut.into())))
+pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
+    let close = client.close(reason, disconnect, false);
+    let _ = tokio::time::timeout(GOODBYE, close).await;
 }
 
 /// Ends the connection and then writes what is left: a reader that is slow must not make a broker
@@ -37,7 +29,7 @@ pub async fn leave(
     mut signals: Signals,
     result: Result<(), Error>,
 ) -> Result<(), Error> {
-    let _ = goodbye(client, reason, disconnect, false).await;
+    goodbye(client, reason, disconnect).await;
     if let Some(trace) = trace {
         trace.drain(stdout.buffer());
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::delivery::{End, Tally, Unsent};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, CloseError, ConnectionPlan, Reconnect};
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, mosquitto_reason, with_details};
 use crate::mqtt::QoS;
@@ -24,6 +24,8 @@ use crate::signal::{Signal, Signals};
 const BATCH: usize = 64 * 1024;
 /// Messages that are kept between two looks at signals.
 const REST_AT_ONCE: usize = 1000;
+/// QoS 0 messages after which the broker is asked whether it has got them.
+const UNCONFIRMED: u64 = 10_000;
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
@@ -141,6 +143,9 @@ impl<'a> Publisher<'a> {
                 }
             }
             self.publish_what_fits();
+            if let Err(error) = self.confirm() {
+                return End::Failed(error);
+            }
             if self.is_done() {
                 return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
@@ -198,6 +203,12 @@ impl<'a> Publisher<'a> {
                 }
                 self.begin_pause();
             }
+            ClientEvent::Session(Event::Confirmed) => {
+                let confirmed = self.tally.confirmed();
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.confirmed(confirmed);
+                }
+            }
             ClientEvent::Session(Event::Undeliverable { message, error, .. }) => {
                 self.refuse(*message, error.to_string());
             }
@@ -215,9 +226,20 @@ impl<'a> Publisher<'a> {
             // written is delivered, to mosquitto_pub
             self.tally.trust();
         }
-        if let Some(unsent) = &mut self.unsent {
-            unsent.drained();
+    }
+
+    /// Asks whether QoS 0 messages have arrived: at the end, and now and then before, so that a
+    /// connection that breaks leaves few in doubt.
+    fn confirm(&mut self) -> Result<(), Error> {
+        let unmarked = self.tally.unmarked();
+        let wanted = unmarked >= UNCONFIRMED
+            || self.unsent.as_ref().is_some_and(Unsent::is_full)
+            || self.takes_no_more();
+        if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
+            self.client.session().confirm()?;
+            self.tally.mark();
         }
+        Ok(())
     }
 
     fn refused_by_broker(&mut self, ack: Acknowledged) {
@@ -262,7 +284,11 @@ impl<'a> Publisher<'a> {
             if serial && in_flight {
                 return;
             }
-            if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+            let full = match self.template.qos {
+                QoS::AtMostOnce => self.unsent.as_ref().is_some_and(Unsent::is_full),
+                QoS::AtLeastOnce | QoS::ExactlyOnce => self.client.session().room() == 0,
+            };
+            if full {
                 return;
             }
             let Some(payload) = self.feed.next() else {
@@ -329,11 +355,17 @@ impl<'a> Publisher<'a> {
         self.stopped = true;
     }
 
-    fn is_done(&mut self) -> bool {
-        let no_more = self.stopped
+    fn takes_no_more(&self) -> bool {
+        self.stopped
             || self.feed.has_ended()
-            || (self.interrupted.is_some() && self.feed.is_waiting());
-        no_more && !self.tally.are_any_on_their_way() && self.client.session().unacknowledged() == 0
+            || (self.interrupted.is_some() && self.feed.is_waiting())
+    }
+
+    fn is_done(&mut self) -> bool {
+        self.takes_no_more()
+            && !self.tally.are_any_on_their_way()
+            && !self.tally.are_any_unconfirmed()
+            && self.client.session().unacknowledged() == 0
     }
 
     /// Ends the connection, keeps what was not acknowledged, and says what became of all.
@@ -352,14 +384,17 @@ impl<'a> Publisher<'a> {
         match &end {
             End::Failed(error) => outcome.broke(&error.to_string()),
             End::Complete => {
-                let linger = outcome.tally.depends_on_close();
+                // To mosquitto_pub what was written is delivered; let it arrive.
+                let at_most_once = outcome.template.qos == QoS::AtMostOnce;
+                let linger = !native && at_most_once && outcome.tally.total() > 0;
                 let closed = client.close(Reason::SUCCESS, self.disconnect, linger).await;
-                outcome.closed(closed);
+                if let (true, Err(error)) = (linger, closed) {
+                    outcome.tally.distrust(&error.to_string());
+                }
             }
             End::TimedOut(_) | End::Interrupted(_) => {
-                let linger = native && outcome.tally.depends_on_close();
-                let closed = ending::goodbye(client, Reason::SUCCESS, self.disconnect, linger);
-                outcome.closed(closed.await);
+                outcome.broke("there was no time left");
+                ending::goodbye(client, Reason::SUCCESS, self.disconnect).await;
             }
         }
         if let Some(verdict) = self.verdict {
@@ -394,18 +429,6 @@ impl Outcome<'_> {
         self.tally.broke(why);
         if let Some(unsent) = &mut self.unsent {
             unsent.broke();
-        }
-    }
-
-    fn closed(&mut self, closed: Result<(), CloseError>) {
-        match closed {
-            Ok(()) => self.tally.closed_in_order(),
-            Err(CloseError::Reset(_) | CloseError::Ended(_))
-                if !self.diagnostics.dialect().is_native() =>
-            {
-                self.tally.closed_in_order();
-            }
-            Err(error) => self.broke(&format!("it did not end in order: {error}")),
         }
     }
 

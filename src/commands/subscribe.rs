@@ -322,6 +322,7 @@ impl<'a> Subscriber<'a> {
             ClientEvent::Session(
                 Event::Acknowledged(_)
                 | Event::Unexpected { .. }
+                | Event::Confirmed
                 | Event::Connected(_)
                 | Event::Auth(_)
                 | Event::Disconnected(_),

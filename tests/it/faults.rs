@@ -138,7 +138,7 @@ fn cuts_on_the_way_to_the_broker() {
 fn cuts_on_the_way_back() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
-    let faults = [60, 2, 4, 301, 6, 1003].map(Fault::cut_down);
+    let faults = [200, 2, 4, 301, 6, 1003].map(Fault::cut_down);
     // At QoS 0 nothing comes back behind CONNACK, so its link stays.
     survive(broker.port, "down", &faults, "");
 }
@@ -148,7 +148,7 @@ fn acknowledgements_that_never_arrive() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
     let faults =
-        [(4, 2000), (120, 9000), (33, 4000)].map(|(down, up)| Fault::no_answers(down + 20, up));
+        [(200, 3000), (300, 9000), (233, 5000)].map(|(down, up)| Fault::no_answers(down, up));
     // A window that lets enough through for the cut to come.
     survive(broker.port, "answers", &faults, "-M 1000");
 }
@@ -180,9 +180,7 @@ fn restart(name: &str, run: &Run, store: Option<&std::path::Path>) {
     let link = FaultyLink::to(broker.port, vec![]);
     let lines = lines(400);
     let (early, late) = lines.split_at(200);
-    // QoS 0, so that the broker waits for nothing of the observer's when it stops.
-    let mut observer = Client::connect(broker.port);
-    observer.subscribe(&run.topic, 0);
+    let mut observer = Client::observing_at_most_once(broker.port, &run.topic);
     let mut publisher = mozzie(&run.words()).args("-M 7").at(link.port).start();
     publisher.write(early.join("\n") + "\n");
     let mut arrived: Vec<String> = (0..100)
@@ -192,14 +190,12 @@ fn restart(name: &str, run: &Run, store: Option<&std::path::Path>) {
     let next = config(broker.stop_in_order());
     arrived.extend(texts(observer.until_gone()));
     let broker = next.start();
-    let mut observer = Client::connect(broker.port);
-    observer.subscribe(&run.topic, 0);
+    let mut observer = Client::observing_at_most_once(broker.port, &run.topic);
     link.shut(false);
     publisher.write(late.join("\n"));
     publisher.close_stdin();
     let done = publisher.finish();
-    // The marker of a client that subscribes to it alone comes behind everything.
-    arrived.extend(texts(observer.until_marker(broker.port)));
+    arrived.extend(texts(observer.until_now(broker.port)));
     let judged = Run {
         // Without its store the broker has lost the session.
         kept: run.kept && store.is_some(),

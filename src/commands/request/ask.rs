@@ -432,6 +432,7 @@ impl<'a> Asker<'a> {
             ClientEvent::Session(
                 Event::Unsubscribed(_)
                 | Event::Unexpected { .. }
+                | Event::Confirmed
                 | Event::Connected(_)
                 | Event::Auth(_)
                 | Event::Disconnected(_),

@@ -189,7 +189,7 @@ impl<'a> Server<'a> {
             }
         };
         self.end_jobs(&mut signals).await;
-        let _ = ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect, false).await;
+        ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect).await;
         result
     }
 
@@ -257,6 +257,7 @@ impl<'a> Server<'a> {
                 Event::Acknowledged(_)
                 | Event::Unsubscribed(_)
                 | Event::Unexpected { .. }
+                | Event::Confirmed
                 | Event::Connected(_)
                 | Event::Auth(_)
                 | Event::Disconnected(_),

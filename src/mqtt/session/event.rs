@@ -23,6 +23,8 @@ pub enum Event {
         message: Box<Message>,
         error: PublishError,
     },
+    /// The answer to [`super::Session::confirm`].
+    Confirmed,
     Subscribed(SubAck),
     Unsubscribed(SubAck),
     /// The broker asks for the next step of an authentication exchange.

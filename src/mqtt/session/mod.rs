@@ -68,6 +68,10 @@ pub struct Session {
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
     keep_alive: KeepAlive,
+    /// PINGREQs that were not answered.
+    pings: u32,
+    /// How many answers it takes until that to [`Session::confirm`] is there; 0 for none.
+    confirmed_after: u32,
     events: VecDeque<Event>,
     observer: Option<Observer>,
 }
@@ -88,6 +92,8 @@ impl Session {
             unreleased: HashSet::new(),
             inbound_aliases: InboundAliases::default(),
             outbound_aliases: OutboundAliases::default(),
+            pings: 0,
+            confirmed_after: 0,
             events: VecDeque::new(),
             observer: None,
         }
@@ -149,6 +155,8 @@ impl Session {
         self.outbound.close();
         self.inbound_aliases = InboundAliases::default();
         self.outbound_aliases = OutboundAliases::default();
+        self.pings = 0;
+        self.confirmed_after = 0;
     }
 
     /// Bytes to write.
@@ -222,7 +230,7 @@ impl Session {
             }
             Phase::Connected => match self.keep_alive.check(now, reading) {
                 keep_alive::Verdict::Fine => Ok(()),
-                keep_alive::Verdict::Ping => self.write(&Packet::PingReq),
+                keep_alive::Verdict::Ping => self.ping(),
                 keep_alive::Verdict::Dead => {
                     self.phase = Phase::Ended;
                     Err(SessionError::KeepAliveTimeout(self.keep_alive.interval()))
@@ -273,6 +281,26 @@ impl Session {
         self.write_publish(&message, packet_id, false)?;
         self.outbound.push_sent(message, token);
         Ok(packet_id)
+    }
+
+    /// Asks the broker to confirm that it has got all that was published before, which at QoS 0 nothing
+    /// else tells: [`Event::Confirmed`] comes when it has answered a PINGREQ behind it. One at a time.
+    pub fn confirm(&mut self) -> Result<(), SessionError> {
+        self.ping()?;
+        self.confirmed_after = self.pings;
+        Ok(())
+    }
+
+    fn ping(&mut self) -> Result<(), SessionError> {
+        self.pings += 1;
+        self.write(&Packet::PingReq)
+    }
+
+    fn handle_pingresp(&mut self) -> Option<Event> {
+        self.pings = self.pings.saturating_sub(1);
+        let waits = self.confirmed_after > 0;
+        self.confirmed_after = self.confirmed_after.saturating_sub(1);
+        (waits && self.confirmed_after == 0).then_some(Event::Confirmed)
     }
 
     /// Asks for subscriptions; [`Event::Subscribed`] answers with the returned packet id.
@@ -453,7 +481,7 @@ impl Session {
             Packet::PubComp(ack) => self.handle_pubcomp(ack),
             Packet::SubAck(ack) => self.handle_answer("SUBACK", ack, Event::Subscribed),
             Packet::UnsubAck(ack) => self.handle_answer("UNSUBACK", ack, Event::Unsubscribed),
-            Packet::PingResp => Ok(None),
+            Packet::PingResp => Ok(self.handle_pingresp()),
             Packet::Disconnect(disconnect) => {
                 self.phase = Phase::Ended;
                 Ok(Some(Event::Disconnected(disconnect)))

@@ -57,6 +57,14 @@ impl Client {
         client
     }
 
+    /// The same at QoS 0, so that the broker waits for nothing of this client's.
+    pub fn observing_at_most_once(port: u16, filter: &str) -> Self {
+        let mut client = Self::connect(port);
+        client.subscribe(&client.marker.clone(), 0);
+        client.subscribe(filter, 0);
+        client
+    }
+
     pub fn subscribe(&mut self, filter: &str, options: u8) {
         let id = self.id();
         let body = [
@@ -150,12 +158,6 @@ impl Client {
             }
             messages.push(message);
         }
-    }
-
-    /// The same for a client that has not subscribed to its marker yet.
-    pub fn until_marker(&mut self, port: u16) -> Vec<Message> {
-        self.subscribe(&self.marker.clone(), 0);
-        self.until_now(port)
     }
 
     /// Everything that came before the broker ended the connection.

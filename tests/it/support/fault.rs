@@ -141,9 +141,11 @@ fn carry(mut from: TcpStream, mut to: TcpStream, side: Option<(usize, Then)>, de
         None => (usize::MAX, None),
     };
     loop {
-        while left == 0 && matches!(then, Some(Then::Stall)) {
-            // The sockets stay open, as long as the tests run.
-            thread::park();
+        if left == 0 && matches!(then, Some(Then::Stall)) {
+            loop {
+                // The sockets stay open, as long as the tests run.
+                thread::park();
+            }
         }
         if !delay.is_zero() {
             thread::sleep(delay);
