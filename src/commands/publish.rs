@@ -1,6 +1,5 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{connect, ending, input, sleep_until};
@@ -8,13 +7,13 @@ use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, mosquitto_reason, with_details};
-use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
+use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::{Feed, Source};
+use crate::payload::Messages;
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
@@ -23,9 +22,7 @@ const BATCH: usize = 64 * 1024;
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
-    /// Every message, but for its payload.
-    template: Message,
-    source: Source,
+    messages: Messages,
     disconnect: Properties,
 }
 
@@ -39,29 +36,31 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let topic = connect::one_topic(
-        args.message.topic.as_deref(),
-        args.connection.broker.url.as_ref(),
-    )?;
-    let version = connect::version(&args.connection, &[])?;
+    let url = args.connection.broker.url.as_ref();
+    let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
+    // Properties of JSON lines must not be lost.
+    let default = match args.records.json_lines {
+        true => Version::V5,
+        false => Version::V311,
+    };
+    let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
     if !dialect.is_native() && !args.input.stdin_lines {
         connection.reconnect = Reconnect::Never;
     }
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
-    let message = &args.message;
-    let source = input::source(args.input, &topic, message.repeat, message.repeat_delay.0)?;
+    let messages = input::messages(
+        args.input,
+        args.records,
+        &args.message,
+        topic,
+        properties.of(Place::Publish),
+        version,
+    )?;
     Ok(PublishPlan {
         connection,
-        template: Message {
-            topic,
-            payload: Bytes::new(),
-            qos: message.qos,
-            retain: message.retain,
-            properties: properties.of(Place::Publish),
-        },
-        source,
+        messages,
         disconnect: properties.of(Place::Disconnect),
     })
 }
@@ -78,14 +77,15 @@ struct Tally {
     /// QoS 0 messages of which nobody knows: the connection broke under them.
     unknown: u64,
     refused: u64,
-    /// Why the first one was refused.
-    refusal: Option<String>,
+    /// The topic of the first one, and why it was refused.
+    refusal: Option<(String, String)>,
+    /// Whether the end of the connection matters to messages, because of QoS 0.
+    lingers: bool,
 }
 
 struct Publisher<'a> {
     client: Client,
-    template: Message,
-    feed: Feed,
+    messages: Messages,
     disconnect: Properties,
     diagnostics: &'a Diagnostics,
     tally: Tally,
@@ -100,8 +100,7 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
-            template: plan.template,
-            feed: Feed::new(plan.source),
+            messages: plan.messages,
             disconnect: plan.disconnect,
             diagnostics,
             tally: Tally::default(),
@@ -121,6 +120,9 @@ impl<'a> Publisher<'a> {
                 }
             }
             self.publish_what_fits();
+            for bad in self.messages.complaints() {
+                self.diagnostics.warn(&format!("{bad}; skipped"));
+            }
             if self.is_done() {
                 return self.finish().await;
             }
@@ -130,7 +132,7 @@ impl<'a> Publisher<'a> {
                     Ok(event) => self.handle(event),
                     Err(error) => return Err(self.broken_off(error)),
                 },
-                () = self.feed.ready(), if self.feed.is_waiting() => {}
+                () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
                 signal = signals.next() => return self.interrupted(signal).await,
             }
@@ -157,14 +159,14 @@ impl<'a> Publisher<'a> {
                     self.warn_as_mosquitto(&ack);
                 } else if ack.reason.is_error() {
                     let why = with_details(ack.reason.to_string(), &ack.properties);
-                    self.refuse(why);
+                    self.refuse(self.messages.topic_of_all(), why);
                 } else {
                     self.tally.delivered += 1;
                 }
                 self.begin_pause();
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
-                self.refuse(error.to_string());
+                self.refuse(self.messages.topic_of_all(), error.to_string());
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
@@ -187,15 +189,15 @@ impl<'a> Publisher<'a> {
     }
 
     fn begin_pause(&mut self) {
-        let pause = self.feed.pause();
-        if !pause.is_zero() && !self.feed.has_ended() {
+        let pause = self.messages.pause();
+        if !pause.is_zero() && !self.messages.has_ended() {
             self.pause_until = Some(Instant::now() + pause);
         }
     }
 
     /// Publishes while there is input, room in the window and in the output.
     fn publish_what_fits(&mut self) {
-        let serial = !self.feed.pause().is_zero();
+        let serial = !self.messages.pause().is_zero();
         while self.connected
             && self.pause_until.is_none()
             && self.client.session().output().len() < BATCH
@@ -205,76 +207,76 @@ impl<'a> Publisher<'a> {
             if serial && in_flight {
                 return;
             }
-            if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
-                return;
-            }
-            let Some(payload) = self.feed.next() else {
+            let Some(message) = self.messages.next() else {
                 return;
             };
-            self.publish(payload);
+            if message.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+                return self.messages.put_back(message);
+            }
+            self.publish(message);
         }
     }
 
-    fn publish(&mut self, payload: Bytes) {
-        let message = Message {
-            payload: payload.clone(),
-            ..self.template.clone()
-        };
-        match self.client.session().publish(message, 0) {
+    fn publish(&mut self, mut message: Message) {
+        match self.client.session().publish(message.clone(), 0) {
             Ok(_) => {
                 self.tally.total += 1;
-                if self.template.qos == QoS::AtMostOnce {
+                if message.qos == QoS::AtMostOnce {
                     self.tally.on_their_way += 1;
+                    self.tally.lingers = true;
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
-                self.feed.put_back(payload);
+                self.messages.put_back(message);
             }
             Err(PublishError::QosNotSupported { .. })
                 if !self.diagnostics.dialect().is_native() =>
             {
                 self.verdict = Some(Verdict::qos_not_supported());
-                self.feed.stop();
+                self.messages.stop();
             }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
-                self.template.retain = false;
-                self.feed.put_back(payload);
+                message.retain = false;
+                self.messages.put_back(message);
             }
             Err(error) => {
                 self.tally.total += 1;
-                self.refuse(error.to_string());
+                self.refuse(message.topic.to_string(), error.to_string());
             }
         }
     }
 
-    fn refuse(&mut self, why: String) {
+    fn refuse(&mut self, topic: String, why: String) {
         self.tally.refused += 1;
         if self.tally.refusal.is_none() {
-            self.tally.refusal = Some(why);
+            self.tally.refusal = Some((topic, why));
         }
         // More of the same would be refused as well.
-        self.feed.stop();
+        self.messages.stop();
     }
 
     fn is_done(&mut self) -> bool {
-        self.feed.has_ended()
+        self.messages.has_ended()
             && self.tally.on_their_way == 0
             && self.client.session().unacknowledged() == 0
     }
 
     async fn finish(mut self) -> Result<(), Error> {
-        let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
+        let linger = self.tally.lingers;
         let closed = self
             .client
             .close(Reason::SUCCESS, self.disconnect, linger)
             .await;
         let tally = self.tally;
+        if self.messages.skipped() > 0 {
+            let what = format!("skipped {} that were no messages", self.messages.skipped());
+            self.diagnostics.warn(&what);
+        }
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        if let Some(why) = tally.refusal {
-            let topic = self.template.topic.to_string();
+        if let Some((topic, why)) = tally.refusal {
             let why = if tally.total > 1 {
                 format!(
                     "{why}; {} of {} messages acknowledged",
@@ -285,10 +287,15 @@ impl<'a> Publisher<'a> {
             };
             return Err(Error::PublishRefused { topic, why });
         }
-        if let Some(error) = self.feed.take_error() {
-            return Err(Error::io(
-                format!("cannot read more of stdin after {} messages", tally.total),
+        if let Some(error) = self.messages.take_error() {
+            let done = format!(
+                "{} of {} messages acknowledged",
+                tally.delivered, tally.total
+            );
+            return Err(input::broken_off(
                 error,
+                &done,
+                "--skip-bad goes on behind it",
             ));
         }
         if tally.unknown > 0 {

@@ -52,6 +52,7 @@ impl Error {
             | Self::Dial(_)
             | Self::Input { .. }
             | Self::EmptyInput
+            | Self::BadRecord { .. }
             | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
@@ -105,6 +106,7 @@ impl Error {
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Bench(_)
+            | Self::BadRecord { .. }
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
         }
     }

@@ -1,8 +1,15 @@
 //! Where the bytes of messages come from.
 
+mod error;
 mod feed;
+pub mod json_line;
 mod lines;
+mod messages;
 mod source;
+mod topic_map;
 
+pub use error::InputError;
 pub use feed::Feed;
+pub use messages::{Form, Messages, Options};
 pub use source::Source;
+pub use topic_map::{TopicMap, TopicMaps};

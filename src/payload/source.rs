@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::lines::Lines;
-use crate::mqtt::packet::MAX_REMAINING_LENGTH;
+use super::error::{BadRecord, InputError, RecordError};
+use super::lines::{Lines, TooLong};
 
-/// Bytes that are read from stdin at once.
+/// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
-/// Chunks that may wait: stdin is read little faster than it is published.
+/// Chunks that may wait: the input is read little faster than it is published.
 const CHUNKS_AHEAD: usize = 2;
 
 /// What a source has to give now.
@@ -32,12 +32,14 @@ pub enum Source {
         /// From the acknowledgement of one to the next.
         pause: Duration,
     },
-    /// Records of stdin.
-    Lines(StdinLines),
+    /// Records of a stream.
+    Records(Records),
 }
 
 #[derive(Debug)]
-pub struct StdinLines {
+pub struct Records {
+    /// What the user calls the stream.
+    name: String,
     lines: Lines,
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     state: Reading,
@@ -51,39 +53,45 @@ enum Reading {
 }
 
 impl Source {
-    /// Records of stdin as they come, each ended by `delimiter`. Starts a thread that reads, because
-    /// reading stdin blocks.
-    pub fn stdin_lines(delimiter: u8) -> io::Result<Self> {
+    /// Records of a stream as they come, each ended by `delimiter`, which is not empty, and of at most
+    /// `limit` bytes. Starts a thread that reads, because reading blocks.
+    pub fn records(
+        name: impl Into<String>,
+        mut input: impl Read + Send + 'static,
+        delimiter: Vec<u8>,
+        limit: usize,
+    ) -> io::Result<Self> {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         std::thread::Builder::new()
-            .name("stdin".to_owned())
-            .spawn(move || read_chunks(&mut io::stdin().lock(), &sender))?;
-        Ok(Self::Lines(StdinLines {
-            lines: Lines::new(delimiter),
+            .name("input".to_owned())
+            .spawn(move || read_chunks(&mut input, &sender))?;
+        Ok(Self::Records(Records {
+            name: name.into(),
+            lines: Lines::new(delimiter, limit),
             chunks,
             state: Reading::Open,
         }))
     }
 
     /// The next payload if it is there. An error of the input comes once, at its place.
-    pub fn try_next(&mut self) -> io::Result<Next> {
+    pub fn try_next(&mut self) -> Result<Next, InputError> {
         match self {
             Self::Repeat { left: 0, .. } => Ok(Next::End),
             Self::Repeat { payload, left, .. } => {
                 *left -= 1;
                 Ok(Next::Payload(payload.clone()))
             }
-            Self::Lines(stdin) => stdin.try_next(),
+            Self::Records(records) => records.try_next(),
         }
     }
 
     /// Waits until [`Source::try_next`] has something new to say. Cancel-safe.
     pub async fn ready(&mut self) {
-        if let Self::Lines(stdin) = self
-            && matches!(stdin.state, Reading::Open)
+        if let Self::Records(records) = self
+            && matches!(records.state, Reading::Open)
         {
-            let chunk = stdin.chunks.recv().await;
-            stdin.take(chunk);
+            let chunk = records.chunks.recv().await;
+            records.take(chunk);
         }
     }
 
@@ -91,31 +99,39 @@ impl Source {
     pub fn pause(&self) -> Duration {
         match self {
             Self::Repeat { pause, .. } => *pause,
-            Self::Lines(_) => Duration::ZERO,
+            Self::Records(_) => Duration::ZERO,
+        }
+    }
+
+    /// Where the payload that came last stood.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Repeat { .. } => "the message".to_owned(),
+            Self::Records(records) => records.place(),
         }
     }
 }
 
-impl StdinLines {
-    fn try_next(&mut self) -> io::Result<Next> {
+impl Records {
+    fn try_next(&mut self) -> Result<Next, InputError> {
         loop {
             if let Some(record) = self.lines.next() {
-                return Ok(Next::Payload(record));
-            }
-            if self.lines.partial_len() > MAX_REMAINING_LENGTH {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a line is longer than an MQTT packet can be",
-                ));
+                return self.judge(record);
             }
             match &mut self.state {
                 Reading::Failed(error) => {
                     let error = error.take();
                     self.state = Reading::Closed;
-                    return Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()));
+                    return Err(InputError::Read {
+                        input: self.name.clone(),
+                        source: error.unwrap_or_else(|| io::ErrorKind::Other.into()),
+                    });
                 }
                 Reading::Closed => {
-                    return Ok(self.lines.last().map_or(Next::End, Next::Payload));
+                    return match self.lines.last() {
+                        Some(record) => self.judge(record),
+                        None => Ok(Next::End),
+                    };
                 }
                 Reading::Open => match self.chunks.try_recv() {
                     Ok(chunk) => self.take(Some(chunk)),
@@ -124,6 +140,22 @@ impl StdinLines {
                 },
             }
         }
+    }
+
+    fn judge(&self, record: Result<Bytes, TooLong>) -> Result<Next, InputError> {
+        let bad = |TooLong| BadRecord {
+            place: self.place(),
+            why: RecordError::TooLong,
+        };
+        Ok(Next::Payload(record.map_err(bad)?))
+    }
+
+    fn place(&self) -> String {
+        let kind = match self.lines.delimiter() {
+            b"\n" => "line",
+            _ => "record",
+        };
+        format!("{kind} {} of {}", self.lines.number(), self.name)
     }
 
     fn take(&mut self, chunk: Option<io::Result<Bytes>>) {
