@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::connection::{ConnectionArgs, DebugArgs};
-use super::values::{Escaped, Span};
+use super::values::{self, Escaped, Span};
 use crate::mqtt::QoS;
 
 #[derive(Debug, Clone, Args)]
@@ -21,6 +22,8 @@ pub struct PublishArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub records: RecordArgs,
+    #[command(flatten)]
+    pub delivery: DeliveryArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -47,6 +50,33 @@ pub struct MessageArgs {
     /// Wait this long after a message is acknowledged before it is repeated
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub repeat_delay: Span,
+}
+
+/// How long a signal waits for what is under way.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Delivery")]
+pub struct DeliveryArgs {
+    /// Give up when not all messages are acknowledged after this time
+    #[arg(long, value_name = "TIME", value_parser = values::positive)]
+    pub timeout: Option<Span>,
+    /// Append every message that is not acknowledged to this file, for 'pub --json-lines < FILE'
+    #[arg(long, value_name = "FILE")]
+    pub unsent: Option<PathBuf>,
+    /// After SIGINT or SIGTERM, wait this long for the acknowledgement of what was read
+    #[arg(long, value_name = "TIME", default_value_t = Span(DEFAULT_DRAIN))]
+    pub drain: Span,
+}
+
+impl Default for DeliveryArgs {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            unsent: None,
+            drain: Span(DEFAULT_DRAIN),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Args)]

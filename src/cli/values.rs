@@ -131,6 +131,23 @@ impl FromStr for SessionExpiry {
     }
 }
 
+/// How many attempts there may be; `None` for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetryCount(pub Option<u32>);
+
+impl FromStr for RetryCount {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed {
+            "forever" => Ok(Self(None)),
+            _ => typed.parse().map(|count| Self(Some(count))).map_err(|_| {
+                format!("'{typed}' is not a number of attempts (use a number, 0 or forever)")
+            }),
+        }
+    }
+}
+
 /// Bytes, at least one, typed with the escapes `\0 \n \r \t \xNN` and `\\`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Escaped(pub Vec<u8>);
@@ -222,6 +239,16 @@ mod tests {
         }
         for typed in ["", "s", "5x", "-1", "1.2.3", "1e300h", "."] {
             assert!(typed.parse::<Span>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn retries_are_a_number_or_forever() {
+        assert_eq!("forever".parse(), Ok(RetryCount(None)));
+        assert_eq!("0".parse(), Ok(RetryCount(Some(0))));
+        assert_eq!("12".parse(), Ok(RetryCount(Some(12))));
+        for typed in ["", "-1", "ever", "1.5"] {
+            assert!(typed.parse::<RetryCount>().is_err(), "{typed}");
         }
     }
 

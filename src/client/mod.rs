@@ -16,11 +16,11 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
-pub use plan::{Backoff, ConnectionPlan, Reconnect};
+pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
 
 use crate::error::Error;
-use crate::mqtt::codec::DecodeError;
-use crate::mqtt::packet::Disconnect;
+use crate::mqtt::codec::{self, DecodeError};
+use crate::mqtt::packet::{Disconnect, MAX_PACKET_SIZE, Packet};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
@@ -34,6 +34,19 @@ const ODDITIES_SHOWN: u32 = 5;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after our DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a connection did not end in order, so that nobody knows what became of QoS 0 messages.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    #[error("{}", stream_words(.0))]
+    Write(io::Error),
+    /// The broker threw away what it had not read, or was gone.
+    #[error("the broker did not read all: {}", net::io_reason(.0))]
+    Reset(io::Error),
+    /// The last word of the broker.
+    #[error("{}", Error::Ended(.0.clone()))]
+    Ended(Disconnect),
+}
 
 /// What the owner of a connection hears.
 #[derive(Debug)]
@@ -75,6 +88,8 @@ pub struct Client {
     broken: Option<String>,
     /// Attempts since the last connection that was of use.
     attempts: u32,
+    /// When the broker accepted this connection; `None` until it does.
+    accepted_at: Option<Instant>,
     /// Packets that made no sense, over all connections.
     oddities: u32,
     started: Instant,
@@ -100,6 +115,7 @@ impl Client {
             undrained: false,
             broken: None,
             attempts: 0,
+            accepted_at: None,
             oddities: 0,
             started: now,
             reached: false,
@@ -134,19 +150,20 @@ impl Client {
     }
 
     /// Ends the connection in order: DISCONNECT, all output, and at QoS 0 (`linger`) the peer's own
-    /// end, because a socket that is closed with unread input may throw away what it has sent.
+    /// end, because a socket that is closed with unread input may throw away what it has sent, and
+    /// because only that end shows that the peer has read all. A peer that takes its time is trusted.
     pub async fn close(
         mut self,
         reason: Reason,
         properties: Properties,
         linger: bool,
-    ) -> io::Result<()> {
-        let State::Up(mut stream) = self.state else {
+    ) -> Result<(), CloseError> {
+        let State::Up(stream) = &mut self.state else {
             return Ok(());
         };
         self.session
             .disconnect(reason, properties)
-            .map_err(io::Error::other)?;
+            .map_err(|e| CloseError::Write(io::Error::other(e)))?;
         let end = async {
             stream.write_all(self.session.output()).await?;
             stream.flush().await?;
@@ -154,14 +171,45 @@ impl Client {
         };
         tokio::time::timeout(CLOSE_TIMEOUT, end)
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        if linger {
-            // What comes now does not matter, nor how it ends; only that it is not cut short.
-            let mut rest = [0; 1024];
-            let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
-            let _ = tokio::time::timeout(LINGER, drain).await;
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(CloseError::Write)?;
+        if !linger {
+            return Ok(());
         }
-        Ok(())
+        let rest = async {
+            while self.input.len() < READ_SIZE {
+                if stream.read_buf(&mut self.input).await? == 0 {
+                    break;
+                }
+            }
+            io::Result::Ok(())
+        };
+        let ended = tokio::time::timeout(LINGER, rest).await;
+        if let Some(disconnect) = self.last_word() {
+            return Err(CloseError::Ended(disconnect));
+        }
+        let endpoint = &self.plan.endpoint;
+        match ended {
+            // Above TLS and WebSocket there are goodbyes of theirs that a peer may leave unread.
+            Ok(Err(error)) if endpoint.tls.is_none() && endpoint.websocket.is_none() => {
+                Err(CloseError::Reset(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The DISCONNECT with which the broker complains of what it got last, if it does.
+    fn last_word(&mut self) -> Option<Disconnect> {
+        let version = self.plan.settings.version;
+        while let Ok(Some(packet)) = codec::decode(version, &mut self.input, MAX_PACKET_SIZE) {
+            match packet {
+                Packet::Disconnect(disconnect) if disconnect.reason.is_error() => {
+                    return Some(disconnect);
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     fn poll_next(
@@ -239,7 +287,11 @@ impl Client {
                     self.broken = Some(stream_words(&error));
                     continue;
                 }
-                Poll::Ready(Ok(())) | Poll::Pending => self.poll_timer(cx, reading),
+                Poll::Ready(Ok(())) | Poll::Pending => match ready!(self.poll_timer(cx, reading)) {
+                    // a ping may have to be written
+                    Ok(()) => continue,
+                    Err(error) => Poll::Ready(self.session_failed(error)),
+                },
             };
         }
     }
@@ -264,37 +316,36 @@ impl Client {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when the session's deadline has come and been handled.
     fn poll_timer(
         &mut self,
         cx: &mut Context<'_>,
         reading: bool,
-    ) -> Poll<Result<ClientEvent, Error>> {
-        loop {
-            let Some(deadline) = self.session.deadline() else {
-                return Poll::Pending;
-            };
-            if self.timer.deadline() != deadline.into() {
-                self.timer.as_mut().reset(deadline.into());
-            }
-            ready!(self.timer.as_mut().poll(cx));
-            self.now = Instant::now();
-            if let Err(error) = self.session.handle_timeout(self.now, reading) {
-                return Poll::Ready(self.session_failed(error));
-            }
-            // a ping may have to be written
-            match self.poll_write(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(self.lost(stream_words(&error))),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+    ) -> Poll<Result<(), SessionError>> {
+        let Some(deadline) = self.session.deadline() else {
+            return Poll::Pending;
+        };
+        if self.timer.deadline() != deadline.into() {
+            self.timer.as_mut().reset(deadline.into());
         }
+        ready!(self.timer.as_mut().poll(cx));
+        self.now = Instant::now();
+        Poll::Ready(self.session.handle_timeout(self.now, reading))
     }
 
     /// Handles what concerns the connection itself.
     fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
         match event {
-            Event::Connected(_) => Ok(ClientEvent::Connected {
-                resumed: self.session.is_resumed(),
-            }),
+            Event::Connected(_) => {
+                self.accepted_at = Some(self.now);
+                if self.session.times_accepted() == 1 {
+                    // to wait for the broker was no failure
+                    self.attempts = 0;
+                }
+                Ok(ClientEvent::Connected {
+                    resumed: self.session.is_resumed(),
+                })
+            }
             Event::Disconnected(disconnect) => self.ended(disconnect),
             Event::Auth(auth) => {
                 let method = auth
@@ -375,7 +426,7 @@ impl Client {
 
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
         if self.reached || self.session.times_accepted() > 0 || self.may_wait() {
-            Ok(self.retry(error.to_string()))
+            self.retry(error.to_string())
         } else {
             Err(error.into())
         }
@@ -400,15 +451,33 @@ impl Client {
             };
             return Err(Error::ConnectionLost(why));
         }
+        let stood = self.accepted_at.take().map(|at| at.elapsed());
+        if stood.is_some_and(|stood| self.plan.retry.is_success(stood)) {
+            self.attempts = 0;
+        }
         self.session.closed();
-        Ok(self.retry(why))
+        self.retry(why)
     }
 
-    fn retry(&mut self, why: String) -> ClientEvent {
-        let pause = self.plan.backoff.pause(self.attempts, fastrand::f64());
-        self.attempts += 1;
+    fn retry(&mut self, why: String) -> Result<ClientEvent, Error> {
+        let waits_for_first = self.session.times_accepted() == 0;
+        let retry = match waits_for_first {
+            // for as long as was said, however often that is
+            true => Retry {
+                limit: None,
+                ..self.plan.retry
+            },
+            false => self.plan.retry,
+        };
+        let Some(pause) = retry.pause(self.attempts, fastrand::f64()) else {
+            return Err(Error::RetriesUsedUp {
+                why,
+                retries: self.attempts,
+            });
+        };
+        self.attempts = self.attempts.saturating_add(1);
         self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
-        ClientEvent::Retrying { why, pause }
+        Ok(ClientEvent::Retrying { why, pause })
     }
 
     /// Whether the time to wait for a first connection is not over.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
+use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan, Reconnect};
+use crate::client::{Backoff, ConnectionPlan, Reconnect, Retry};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
@@ -82,11 +82,41 @@ pub fn plan(
             password,
         },
         wait_for_broker: args.broker.wait_for_broker.map(|span| span.0),
-        backoff: match dialect {
-            Dialect::Native => Backoff::default(),
-            Dialect::Mosquitto(_) => Backoff::EVERY_SECOND,
+        retry: match dialect {
+            Dialect::Native => retry(&args.retry)?,
+            Dialect::Mosquitto(_) => Retry {
+                limit: None,
+                backoff: Backoff::EVERY_SECOND,
+            },
         },
         reconnect: Reconnect::default(),
+    })
+}
+
+fn retry(args: &RetryArgs) -> Result<Retry, Error> {
+    let normal = Backoff::default();
+    let typed = (args.retry_delay, args.retry_max_delay);
+    let (first, longest) = match (typed.0.map(|span| span.0), typed.1.map(|span| span.0)) {
+        (Some(first), Some(longest)) if first > longest => {
+            return Err(Error::usage(
+                "--retry-delay is longer than --retry-max-delay",
+                "the pauses grow from the one to the other",
+            ));
+        }
+        (Some(first), None) => (first, normal.longest.max(first)),
+        (None, Some(longest)) => (normal.first.min(longest), longest),
+        (first, longest) => (
+            first.unwrap_or(normal.first),
+            longest.unwrap_or(normal.longest),
+        ),
+    };
+    Ok(Retry {
+        limit: args.retry.0,
+        backoff: Backoff {
+            first,
+            longest,
+            ..normal
+        },
     })
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::client::Client;
+use crate::client::{Client, CloseError};
 use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
@@ -14,9 +14,17 @@ use crate::signal::Signals;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
-pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
-    let close = client.close(reason, disconnect, false);
-    let _ = tokio::time::timeout(GOODBYE, close).await;
+/// `linger` as in [`Client::close`].
+pub async fn goodbye(
+    client: Client,
+    reason: Reason,
+    disconnect: Properties,
+    linger: bool,
+) -> Result<(), CloseError> {
+    let close = client.close(reason, disconnect, linger);
+    tokio::time::timeout(GOODBYE, close)
+        .await
+        .unwrap_or_else(|_| Err(CloseError::Write(io::ErrorKind::TimedOut.into())))
 }
 
 /// Ends the connection and then writes what is left: a reader that is slow must not make a broker
@@ -29,7 +37,7 @@ pub async fn leave(
     mut signals: Signals,
     result: Result<(), Error>,
 ) -> Result<(), Error> {
-    goodbye(client, reason, disconnect).await;
+    let _ = goodbye(client, reason, disconnect, false).await;
     if let Some(trace) = trace {
         trace.drain(stdout.buffer());
     }

@@ -1,7 +1,5 @@
 //! The input options (`-m -f -s -l -n`, and for pub those of records) as payloads and messages.
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::text::Text;
-use crate::payload::{Form, InputError, Messages, Options, Source, TopicMap, TopicMaps};
+use crate::payload::{Form, InputError, Messages, Options, Source, Stream, TopicMap, TopicMaps};
 
 /// What a line of JSON may have for each byte of a packet: a control character is `\u0001`.
 const JSON_BYTES: usize = 6;
@@ -110,19 +108,15 @@ fn topic_maps(records: &RecordArgs, has_topic: bool) -> Result<TopicMaps, Error>
 
 /// Records of stdin, or of a file, which is opened here.
 fn record_source(file: Option<&Path>, delimiter: Vec<u8>, limit: usize) -> Result<Source, Error> {
-    let source = match file.filter(|path| *path != Path::new("-")) {
-        None => Source::records("stdin", io::stdin(), delimiter, limit),
-        Some(path) => {
-            let file = File::open(path).map_err(|source| Error::Input {
-                option: "-f",
-                path: path.to_owned(),
-                source,
-            })?;
-            let name = format!("'{}'", path.display());
-            Source::records(name, file, delimiter, limit)
-        }
+    let stream = match file.filter(|path| *path != Path::new("-")) {
+        None => Stream::stdin(),
+        Some(path) => Stream::file(path).map_err(|source| Error::Input {
+            option: "-f",
+            path: path.to_owned(),
+            source,
+        })?,
     };
-    source.map_err(|e| Error::io("cannot start to read", e))
+    Source::records(stream, delimiter, limit).map_err(|e| Error::io("cannot start to read", e))
 }
 
 /// An input that ended before its end; `done` is what became of what came before.

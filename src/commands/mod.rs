@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod delivery;
 mod ending;
 mod input;
 mod link;

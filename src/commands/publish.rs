@@ -1,16 +1,19 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::delivery::{End, Tally, Unsent};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::client::{Client, ClientEvent, CloseError, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, mosquitto_reason, with_details};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
 use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
 use crate::payload::Messages;
@@ -18,11 +21,17 @@ use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
 const BATCH: usize = 64 * 1024;
+/// Messages that are kept between two looks at signals.
+const REST_AT_ONCE: usize = 1000;
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
     messages: Messages,
+    unsent: Option<Unsent>,
+    timeout: Option<Duration>,
+    /// How long a signal waits for what was read.
+    drain: Duration,
     disconnect: Properties,
 }
 
@@ -61,35 +70,32 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     Ok(PublishPlan {
         connection,
         messages,
+        unsent: args
+            .delivery
+            .unsent
+            .as_deref()
+            .map(Unsent::open)
+            .transpose()?,
+        timeout: args.delivery.timeout.map(|span| span.0),
+        drain: args.delivery.drain.0,
         disconnect: properties.of(Place::Disconnect),
     })
-}
-
-/// What has become of the messages.
-#[derive(Debug, Default)]
-struct Tally {
-    /// Taken from the source.
-    total: u64,
-    /// QoS 1 and 2: acknowledged. QoS 0: written and flushed.
-    delivered: u64,
-    /// QoS 0 messages that were written to the session and have not been flushed.
-    on_their_way: u64,
-    /// QoS 0 messages of which nobody knows: the connection broke under them.
-    unknown: u64,
-    refused: u64,
-    /// The topic of the first one, and why it was refused.
-    refusal: Option<(String, String)>,
-    /// Whether the end of the connection matters to messages, because of QoS 0.
-    lingers: bool,
 }
 
 struct Publisher<'a> {
     client: Client,
     messages: Messages,
+    unsent: Option<Unsent>,
+    timeout: Option<Duration>,
+    drain: Duration,
     disconnect: Properties,
     diagnostics: &'a Diagnostics,
     tally: Tally,
     connected: bool,
+    /// No more is published; what is under way is waited for.
+    stopped: bool,
+    /// A signal came; what was read is published, and waited for.
+    interrupted: Option<Signal>,
     /// How a mosquitto client ends when the broker cannot take its messages.
     verdict: Option<Verdict>,
     /// No message before this instant.
@@ -101,42 +107,73 @@ impl<'a> Publisher<'a> {
         Self {
             client: Client::new(plan.connection, trace),
             messages: plan.messages,
+            unsent: plan.unsent,
+            timeout: plan.timeout,
+            drain: plan.drain,
             disconnect: plan.disconnect,
             diagnostics,
             tally: Tally::default(),
             connected: false,
+            stopped: false,
+            interrupted: None,
             verdict: None,
             pause_until: None,
         }
     }
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        let end = self.publish_all(&mut signals).await;
+        self.settle(end, signals).await
+    }
+
+    /// Publishes until nothing is under way any more, or something ends it before.
+    async fn publish_all(&mut self, signals: &mut Signals) -> End {
+        let mut deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         loop {
             loop {
                 match self.client.try_next() {
                     Ok(Some(event)) => self.handle(event),
                     Ok(None) => break,
-                    Err(error) => return Err(self.broken_off(error)),
+                    Err(error) => return End::Failed(error),
                 }
             }
             self.publish_what_fits();
-            for bad in self.messages.complaints() {
-                self.diagnostics.warn(&format!("{bad}; skipped"));
-            }
+            tell_skipped(&mut self.messages, self.diagnostics);
             if self.is_done() {
-                return self.finish().await;
+                return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
             tokio::select! {
                 event = self.client.next(true) => match event {
                     Ok(event) => self.handle(event),
-                    Err(error) => return Err(self.broken_off(error)),
+                    Err(error) => return End::Failed(error),
                 },
                 () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
-                signal = signals.next() => return self.interrupted(signal).await,
+                () = sleep_until(deadline), if deadline.is_some() => {
+                    return match self.interrupted {
+                        Some(signal) => End::Interrupted(signal),
+                        None => End::TimedOut(self.timeout.unwrap_or_default()),
+                    };
+                }
+                signal = signals.next() => {
+                    if !self.may_drain() {
+                        return End::Interrupted(self.interrupted.unwrap_or(signal));
+                    }
+                    self.interrupted = Some(signal);
+                    self.messages.stop_reading();
+                    let drained = Instant::now() + self.drain;
+                    deadline = Some(deadline.map_or(drained, |deadline| deadline.min(drained)));
+                }
             }
         }
+    }
+
+    /// Whether a signal leaves time for what is under way: the first one, at a broker that is known.
+    fn may_drain(&mut self) -> bool {
+        self.diagnostics.dialect().is_native()
+            && self.interrupted.is_none()
+            && self.client.session().times_accepted() > 0
     }
 
     fn handle(&mut self, event: ClientEvent) {
@@ -144,29 +181,23 @@ impl<'a> Publisher<'a> {
             ClientEvent::Connected { .. } => self.connected = true,
             ClientEvent::Retrying { why, pause } => {
                 self.connected = false;
-                self.tally.unknown += std::mem::take(&mut self.tally.on_their_way);
+                self.tally.broke(&why);
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.broke();
+                }
                 self.diagnostics.retrying(&why, pause);
             }
-            ClientEvent::Drained => {
-                let flushed = std::mem::take(&mut self.tally.on_their_way);
-                self.tally.delivered += flushed;
-                if flushed > 0 {
-                    self.begin_pause();
-                }
-            }
+            ClientEvent::Drained => self.drained(),
             ClientEvent::Session(Event::Acknowledged(ack)) => {
-                if ack.reason.is_error() && !self.diagnostics.dialect().is_native() {
-                    self.warn_as_mosquitto(&ack);
-                } else if ack.reason.is_error() {
-                    let why = with_details(ack.reason.to_string(), &ack.properties);
-                    self.refuse(self.messages.topic_of_all(), why);
+                if ack.reason.is_error() {
+                    self.refused_by_broker(ack);
                 } else {
-                    self.tally.delivered += 1;
+                    self.tally.acknowledged();
                 }
                 self.begin_pause();
             }
-            ClientEvent::Session(Event::Undeliverable { error, .. }) => {
-                self.refuse(self.messages.topic_of_all(), error.to_string());
+            ClientEvent::Session(Event::Undeliverable { message, error, .. }) => {
+                self.refuse(*message, error.to_string());
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
@@ -174,9 +205,30 @@ impl<'a> Publisher<'a> {
         }
     }
 
+    fn drained(&mut self) {
+        if self.tally.drained() {
+            self.begin_pause();
+        }
+        if !self.diagnostics.dialect().is_native() {
+            // written is delivered, to mosquitto_pub
+            self.tally.trust();
+        }
+        if let Some(unsent) = &mut self.unsent {
+            unsent.drained();
+        }
+    }
+
+    fn refused_by_broker(&mut self, ack: Acknowledged) {
+        if !self.diagnostics.dialect().is_native() {
+            return self.warn_as_mosquitto(&ack);
+        }
+        let why = with_details(ack.reason.to_string(), &ack.properties);
+        self.refuse(*ack.refused.unwrap_or_default(), why);
+    }
+
     /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
     fn warn_as_mosquitto(&mut self, ack: &Acknowledged) {
-        self.tally.delivered += 1;
+        self.tally.acknowledged();
         let mut text = format!(
             "Warning: Publish {} failed: {}.\n",
             ack.packet_id,
@@ -199,11 +251,12 @@ impl<'a> Publisher<'a> {
     fn publish_what_fits(&mut self) {
         let serial = !self.messages.pause().is_zero();
         while self.connected
+            && !self.stopped
             && self.pause_until.is_none()
             && self.client.session().output().len() < BATCH
         {
             let in_flight =
-                self.tally.on_their_way > 0 || self.client.session().unacknowledged() > 0;
+                self.tally.are_any_on_their_way() || self.client.session().unacknowledged() > 0;
             if serial && in_flight {
                 return;
             }
@@ -220,10 +273,12 @@ impl<'a> Publisher<'a> {
     fn publish(&mut self, mut message: Message) {
         match self.client.session().publish(message.clone(), 0) {
             Ok(_) => {
-                self.tally.total += 1;
+                self.tally.taken(1);
                 if message.qos == QoS::AtMostOnce {
-                    self.tally.on_their_way += 1;
-                    self.tally.lingers = true;
+                    self.tally.set_out();
+                    if let Some(unsent) = &mut self.unsent {
+                        unsent.set_out(message);
+                    }
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
@@ -233,7 +288,7 @@ impl<'a> Publisher<'a> {
                 if !self.diagnostics.dialect().is_native() =>
             {
                 self.verdict = Some(Verdict::qos_not_supported());
-                self.messages.stop();
+                self.stopped = true;
             }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
@@ -241,102 +296,172 @@ impl<'a> Publisher<'a> {
                 self.messages.put_back(message);
             }
             Err(error) => {
-                self.tally.total += 1;
-                self.refuse(message.topic.to_string(), error.to_string());
+                self.tally.taken(1);
+                self.refuse(message, error.to_string());
             }
         }
     }
 
-    fn refuse(&mut self, topic: String, why: String) {
-        self.tally.refused += 1;
-        if self.tally.refusal.is_none() {
-            self.tally.refusal = Some((topic, why));
+    fn refuse(&mut self, message: Message, why: String) {
+        self.tally.refuse(message.topic.as_str(), why);
+        if let Some(unsent) = &mut self.unsent {
+            unsent.add(message);
         }
         // More of the same would be refused as well.
-        self.messages.stop();
+        self.stopped = true;
     }
 
     fn is_done(&mut self) -> bool {
-        self.messages.has_ended()
-            && self.tally.on_their_way == 0
-            && self.client.session().unacknowledged() == 0
+        let no_more = self.stopped
+            || self.messages.has_ended()
+            || (self.interrupted.is_some() && self.messages.is_waiting());
+        no_more && !self.tally.are_any_on_their_way() && self.client.session().unacknowledged() == 0
     }
 
-    async fn finish(mut self) -> Result<(), Error> {
-        let linger = self.tally.lingers;
-        let closed = self
-            .client
-            .close(Reason::SUCCESS, self.disconnect, linger)
-            .await;
-        let tally = self.tally;
-        if self.messages.skipped() > 0 {
-            let what = format!("skipped {} that were no messages", self.messages.skipped());
-            self.diagnostics.warn(&what);
+    /// Ends the connection, keeps what was not acknowledged, and says what became of all.
+    async fn settle(self, end: End, mut signals: Signals) -> Result<(), Error> {
+        let native = self.diagnostics.dialect().is_native();
+        let mut client = self.client;
+        let mut outcome = Outcome {
+            messages: self.messages,
+            tally: self.tally,
+            unsent: self.unsent,
+            diagnostics: self.diagnostics,
+        };
+        let accepted = client.session().times_accepted() > 0;
+        outcome.keep_unacknowledged(client.session());
+        match &end {
+            End::Failed(error) => outcome.broke(&error.to_string()),
+            End::Complete => {
+                let linger = outcome.tally.depends_on_close();
+                let closed = client.close(Reason::SUCCESS, self.disconnect, linger).await;
+                outcome.closed(closed);
+            }
+            End::TimedOut(_) | End::Interrupted(_) => {
+                let linger = native && outcome.tally.depends_on_close();
+                let closed = ending::goodbye(client, Reason::SUCCESS, self.disconnect, linger);
+                outcome.closed(closed.await);
+            }
         }
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        if let Some((topic, why)) = tally.refusal {
-            let why = if tally.total > 1 {
-                format!(
-                    "{why}; {} of {} messages acknowledged",
-                    tally.delivered, tally.total
-                )
-            } else {
-                why
-            };
-            return Err(Error::PublishRefused { topic, why });
+        if native && (self.stopped || !matches!(end, End::Complete)) {
+            outcome.take_the_rest(&end, &mut signals).await;
         }
-        if let Some(error) = self.messages.take_error() {
-            let done = format!(
-                "{} of {} messages acknowledged",
-                tally.delivered, tally.total
-            );
-            return Err(input::broken_off(
-                error,
-                &done,
-                "--skip-bad goes on behind it",
-            ));
+        outcome.judge(end, accepted)
+    }
+}
+
+/// What is left when nothing is sent any more.
+struct Outcome<'a> {
+    messages: Messages,
+    tally: Tally,
+    unsent: Option<Unsent>,
+    diagnostics: &'a Diagnostics,
+}
+
+impl Outcome<'_> {
+    fn keep_unacknowledged(&mut self, session: &Session) {
+        if let Some(unsent) = &mut self.unsent {
+            for message in session.unacknowledged_messages() {
+                unsent.add(message.clone());
+            }
         }
-        if tally.unknown > 0 {
-            return Err(Error::NotAcknowledged {
-                acknowledged: tally.delivered,
-                total: tally.total,
-                why: format!(
-                    "the connection broke under {} messages of QoS 0",
-                    tally.unknown
-                ),
-            });
+    }
+
+    fn broke(&mut self, why: &str) {
+        self.tally.broke(why);
+        if let Some(unsent) = &mut self.unsent {
+            unsent.broke();
         }
+    }
+
+    fn closed(&mut self, closed: Result<(), CloseError>) {
         match closed {
-            Err(error) if linger => Err(Error::NotAcknowledged {
-                acknowledged: 0,
-                total: tally.total,
-                why: format!("the connection did not end in order: {error}"),
-            }),
-            _ => Ok(()),
+            Ok(()) => self.tally.closed_in_order(),
+            Err(CloseError::Reset(_) | CloseError::Ended(_))
+                if !self.diagnostics.dialect().is_native() =>
+            {
+                self.tally.closed_in_order();
+            }
+            Err(error) => self.broke(&format!("it did not end in order: {error}")),
         }
     }
 
-    /// An error that ends it all: what it means when messages are left.
-    fn broken_off(&mut self, error: Error) -> Error {
-        let open = self.tally.total - self.tally.delivered - self.tally.refused;
-        if open == 0 {
-            return error;
+    /// Takes what was read, and with `--unsent` the rest of the input too: all of it, but when time
+    /// is over only what does not have to be waited for.
+    async fn take_the_rest(&mut self, end: &End, signals: &mut Signals) {
+        let in_time = matches!(end, End::Complete | End::Failed(_));
+        let read_on = self.unsent.is_some() && (in_time || self.messages.is_complete());
+        if !read_on || self.messages.read_on().is_err() {
+            self.messages.stop_reading();
         }
-        Error::NotAcknowledged {
-            acknowledged: self.tally.delivered,
-            total: self.tally.total,
-            why: error.to_string(),
+        let mut waited = false;
+        loop {
+            for _ in 0..REST_AT_ONCE {
+                let Some(message) = self.messages.next() else {
+                    break;
+                };
+                self.tally.taken(1);
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.add(message);
+                }
+            }
+            tell_skipped(&mut self.messages, self.diagnostics);
+            let waits = self.messages.is_waiting();
+            let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
+            if self.messages.has_ended() || failed || (waits && !read_on) {
+                break;
+            }
+            if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
+                waited = true;
+                let path = unsent.path();
+                self.diagnostics
+                    .note(&format!("the rest of the input goes to '{path}'"));
+            }
+            tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                () = self.messages.ready(), if waits => {}
+                () = tokio::task::yield_now(), if !waits => {}
+            }
         }
+        self.tally.taken(self.messages.set_aside());
     }
 
-    async fn interrupted(self, signal: Signal) -> Result<(), Error> {
-        let what = format!(
-            "{} of {} messages acknowledged",
-            self.tally.delivered, self.tally.total
-        );
-        ending::goodbye(self.client, Reason::SUCCESS, self.disconnect).await;
-        Err(Error::Interrupted(signal, Some(what)))
+    fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
+        let input_error = self.messages.take_error();
+        let more = match self.diagnostics.dialect() {
+            Dialect::Native => self.messages.may_have_more() && input_error.is_none(),
+            Dialect::Mosquitto(_) => matches!(end, End::Interrupted(_)),
+        };
+        let more = more && !matches!(end, End::Complete);
+        let line = self.tally.line();
+        let kept = match self.unsent {
+            Some(unsent) => unsent.finish(&line, self.diagnostics),
+            None => Ok(()),
+        };
+        let skipped = self.messages.skipped();
+        if skipped > 0 {
+            self.diagnostics
+                .warn(&format!("skipped {skipped} that were no messages"));
+        }
+        kept.and(self.tally.judge(end, accepted, more))?;
+        match input_error {
+            None => Ok(()),
+            Some(error) => Err(input::broken_off(
+                error,
+                &line,
+                "--skip-bad goes on behind it",
+            )),
+        }
+    }
+}
+
+/// Names the records that are no messages, the first of them.
+fn tell_skipped(messages: &mut Messages, diagnostics: &Diagnostics) {
+    for bad in messages.complaints() {
+        diagnostics.warn(&format!("{bad}; skipped"));
     }
 }

@@ -328,9 +328,10 @@ impl<'a> Subscriber<'a> {
     }
 
     fn subscribe(&mut self) -> Result<(), Error> {
-        self.answers_due = usize::from(self.plan.subscriptions.ask(&mut self.client)?);
+        let dialect = self.diagnostics.dialect();
+        self.answers_due = usize::from(self.plan.subscriptions.ask(&mut self.client, dialect)?);
         // mosquitto_sub sends one packet for each filter.
-        let at_once = match self.diagnostics.dialect() {
+        let at_once = match dialect {
             Dialect::Native => self.plan.unsubscribe.len().max(1),
             Dialect::Mosquitto(_) => 1,
         };

@@ -1,9 +1,12 @@
 //! What a verb subscribes to: asked for on each new session, and what becomes of the broker's answer.
 
 use crate::client::Client;
+use crate::dialect::Dialect;
 use crate::error::{Error, with_details};
 use crate::mqtt::packet::{SubAck, Subscription};
-use crate::mqtt::properties::Properties;
+use crate::mqtt::properties::{Properties, PropertyId};
+use crate::mqtt::session::Limits;
+use crate::mqtt::topic;
 use crate::output::Diagnostics;
 
 /// The filters of one SUBSCRIBE.
@@ -15,14 +18,53 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// Sends SUBSCRIBE, unless there is nothing to ask for. Returns whether an answer is due.
-    pub fn ask(&self, client: &mut Client) -> Result<bool, Error> {
+    ///
+    /// What the broker has said it cannot do is an error, and not asked for; mosquitto's clients ask.
+    pub fn ask(&self, client: &mut Client, dialect: Dialect) -> Result<bool, Error> {
         if self.list.is_empty() {
             return Ok(false);
+        }
+        if dialect.is_native() {
+            self.check(client.session().limits())?;
         }
         client
             .session()
             .subscribe(self.list.clone(), self.properties.clone())?;
         Ok(true)
+    }
+
+    /// What the broker has said in CONNACK that it has not (MQTT 5 section 3.2.2.3).
+    fn check(&self, limits: &Limits) -> Result<(), Error> {
+        let has_identifier = self
+            .properties
+            .get(PropertyId::SubscriptionIdentifier)
+            .is_some();
+        if has_identifier && !limits.subscription_identifiers {
+            return Err(Error::SubscribeRefused(
+                "the broker has no subscription identifiers (-D subscribe subscription-identifier)"
+                    .to_owned(),
+            ));
+        }
+        let impossible: Vec<_> = self
+            .list
+            .iter()
+            .filter_map(|subscription| {
+                let filter = subscription.filter.as_str();
+                let why = if topic::without_share(filter) != filter && !limits.shared_subscriptions
+                {
+                    "the broker has no shared subscriptions"
+                } else if filter.contains(['+', '#']) && !limits.wildcard_subscriptions {
+                    "the broker has no wildcard subscriptions"
+                } else {
+                    return None;
+                };
+                Some(format!("'{filter}': {why}"))
+            })
+            .collect();
+        match impossible.is_empty() {
+            true => Ok(()),
+            false => Err(Error::SubscribeRefused(impossible.join(", "))),
+        }
     }
 
     /// The filters that the broker refused, each with its reason.

@@ -40,7 +40,9 @@ impl Error {
                 ProxyProblem::LoginWanted | ProxyProblem::LoginRefused => code::AUTH,
                 _ => code::PROXY,
             },
-            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
+                code::CONNECTION_LOST
+            }
             Self::Authentication(_) => code::AUTH,
             Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
             // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
@@ -76,7 +78,9 @@ impl Error {
             },
             Self::Dial(error) => dial(error),
             Self::Tls(error) => tls(error),
-            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => LOST.into(),
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
+                LOST.into()
+            }
             Self::Authentication(_) => "Error: Authorisation failed\n".into(),
             Self::TimedOut(_) | Self::NoReply(_) => "Timed out\n".into(),
             Self::SubscribeRefused(_) => "All subscription requests were denied.\n".into(),

@@ -6,6 +6,7 @@ mod digits;
 pub mod format;
 mod json;
 pub mod message;
+mod message_file;
 mod progress;
 mod stdout;
 mod terminal;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use colored::Colorize;
 
 use format::Complaint;
+pub use message_file::MessageFile;
 pub use progress::ProgressLine;
 pub use stdout::Stdout;
 pub use trace::Trace;

@@ -1,5 +1,6 @@
 //! A source as a publisher takes from it: it may have nothing yet, take one back, or have ended.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,10 @@ pub struct Feed {
     error: Option<InputError>,
     /// A payload that could not be published yet.
     held: Option<Bytes>,
+    /// Repetitions that are not wanted since reading was stopped.
+    set_aside: u64,
+    /// Reading was stopped before the input's end.
+    cut_short: bool,
 }
 
 impl Feed {
@@ -26,6 +31,8 @@ impl Feed {
             ended: false,
             error: None,
             held: None,
+            set_aside: 0,
+            cut_short: false,
         }
     }
 
@@ -41,6 +48,10 @@ impl Feed {
             Ok(Next::Payload(payload)) => return Some(payload),
             Ok(Next::Later) => self.waits = true,
             Ok(Next::End) => self.ended = true,
+            Ok(Next::Stopped) => {
+                self.ended = true;
+                self.cut_short = true;
+            }
             Err(error) => {
                 self.error = Some(error);
                 self.ended = true;
@@ -68,6 +79,44 @@ impl Feed {
     /// Nothing more will come.
     pub fn has_ended(&self) -> bool {
         self.ended && self.held.is_none()
+    }
+
+    /// Reads no more; what was read is still given.
+    pub fn stop_reading(&mut self) {
+        self.source.stop_reading();
+        self.waits = false;
+        if let Source::Repeat { left, .. } = &mut self.source {
+            self.set_aside += std::mem::take(left);
+        }
+    }
+
+    /// Reads on after [`Feed::stop_reading`].
+    pub fn read_on(&mut self) -> io::Result<()> {
+        self.source.read_on()?;
+        self.waits = false;
+        if let Source::Repeat { left, .. } = &mut self.source {
+            *left += std::mem::take(&mut self.set_aside);
+            self.ended = false;
+        }
+        if std::mem::take(&mut self.cut_short) {
+            self.ended = false;
+        }
+        Ok(())
+    }
+
+    /// Whether all there is can be taken without waiting for whoever makes the input.
+    pub fn is_complete(&self) -> bool {
+        self.source.is_complete()
+    }
+
+    /// Repetitions that [`Feed::stop_reading`] has left out.
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside
+    }
+
+    /// Whether the input may have more than has been given.
+    pub fn may_have_more(&self) -> bool {
+        !self.has_ended() || self.cut_short
     }
 
     /// No more is wanted.

@@ -2,6 +2,7 @@
 //! have, with the user's options over it.
 
 use std::borrow::Cow;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -128,10 +129,29 @@ impl Messages {
         self.feed.has_ended() && self.held.is_none()
     }
 
-    /// No more is wanted.
-    pub fn stop(&mut self) {
-        self.feed.stop();
-        self.held = None;
+    /// Reads no more; what was read is still given.
+    pub fn stop_reading(&mut self) {
+        self.feed.stop_reading();
+    }
+
+    /// Reads on after [`Messages::stop_reading`].
+    pub fn read_on(&mut self) -> io::Result<()> {
+        self.feed.read_on()
+    }
+
+    /// Whether all there is can be taken without waiting for whoever makes the input.
+    pub fn is_complete(&self) -> bool {
+        self.feed.is_complete()
+    }
+
+    /// Repetitions that [`Messages::stop_reading`] has left out.
+    pub fn set_aside(&self) -> u64 {
+        self.feed.set_aside()
+    }
+
+    /// Whether the input may have more than has been given.
+    pub fn may_have_more(&self) -> bool {
+        self.held.is_some() || self.feed.may_have_more()
     }
 
     /// Why the input ended before its end.
@@ -143,15 +163,6 @@ impl Messages {
     /// The pause that is wanted between an acknowledgement and the next message.
     pub fn pause(&self) -> Duration {
         self.feed.pause()
-    }
-
-    /// The topic that no record can change; empty where each has its own.
-    pub fn topic_of_all(&self) -> String {
-        let topic = match &self.form {
-            Form::Payload { topic } => Some(topic),
-            Form::TopicAndPayload { .. } | Form::Json => self.options.topic.as_ref(),
-        };
-        topic.map(Text::to_string).unwrap_or_default()
     }
 
     /// Records that were no messages and have been passed over.
@@ -257,7 +268,7 @@ fn split(record: &Bytes, separator: &[u8]) -> Result<(Bytes, Bytes), RecordError
 mod tests {
     use super::*;
     use crate::mqtt::properties::{Property, Value};
-    use crate::payload::TopicMap;
+    use crate::payload::{Stream, TopicMap};
 
     fn text(text: &str) -> Text {
         Text::try_from(text).unwrap()
@@ -397,7 +408,7 @@ mod tests {
 
     /// All messages of an input, and what became of the rest.
     fn read(input: &'static str, limit: usize, skip_bad: bool) -> (Vec<Text>, Messages) {
-        let source = Source::records("stdin", input.as_bytes(), b"\n".to_vec(), limit).unwrap();
+        let source = Source::records(Stream::of(input.as_bytes()), b"\n".to_vec(), limit).unwrap();
         let options = Options {
             skip_bad,
             ..options()

@@ -6,9 +6,9 @@ use super::arguments::{Input, Typed};
 use super::help;
 use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
-    DebugArgs, LoginArgs, SessionArgs, TransportArgs,
+    DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
 };
-use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs, RecordArgs};
+use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
     OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
@@ -275,6 +275,7 @@ fn connection(
             will_qos: typed.will_topic.is_some().then_some(typed.will_qos),
             will_retain: typed.will_retain,
         },
+        retry: RetryArgs::default(),
     })
 }
 
@@ -325,6 +326,7 @@ fn publish(
         },
         input: input_args(input),
         records: RecordArgs::default(),
+        delivery: DeliveryArgs::default(),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))

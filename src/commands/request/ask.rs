@@ -426,7 +426,7 @@ impl<'a> Asker<'a> {
             }
             ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
             ClientEvent::Session(Event::Acknowledged(ack)) => self.acknowledged(&ack),
-            ClientEvent::Session(Event::Undeliverable { token, error }) => {
+            ClientEvent::Session(Event::Undeliverable { token, error, .. }) => {
                 self.refuse(token, error.to_string());
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
@@ -451,7 +451,8 @@ impl<'a> Asker<'a> {
             self.unanswered(&lost, ": the connection broke before it came");
         }
         if subscription::connected(&mut self.client, resumed, self.diagnostics) {
-            self.plan.subscriptions.ask(&mut self.client)?;
+            let dialect = self.diagnostics.dialect();
+            self.plan.subscriptions.ask(&mut self.client, dialect)?;
         } else {
             self.become_ready();
         }

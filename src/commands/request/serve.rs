@@ -189,7 +189,7 @@ impl<'a> Server<'a> {
             }
         };
         self.end_jobs(&mut signals).await;
-        ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect).await;
+        let _ = ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect, false).await;
         result
     }
 
@@ -229,7 +229,10 @@ impl<'a> Server<'a> {
             ClientEvent::Connected { resumed } => {
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 if anew || self.answer_due {
-                    self.answer_due = self.plan.subscriptions.ask(&mut self.client)?;
+                    self.answer_due = self
+                        .plan
+                        .subscriptions
+                        .ask(&mut self.client, Dialect::Native)?;
                 }
             }
             ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
@@ -299,7 +302,7 @@ impl<'a> Server<'a> {
         {
             self.waiting_bytes -= request.size();
             let command = Arc::clone(&self.plan.command);
-            let limit = self.client.session().maximum_packet_size();
+            let limit = self.client.session().limits().maximum_packet_size;
             let stop = self.stop.subscribe();
             self.running.spawn(async move {
                 let result = job::run(&command, &request.message, limit, stop).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::mqtt::QoS;
 use crate::mqtt::codec::{DecodeError, EncodeError};
-use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Packet, Publish, SubAck};
+use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Message, Packet, Publish, SubAck};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
 
@@ -20,6 +20,7 @@ pub enum Event {
     /// A kept publish cannot be sent to the broker that we are connected to now.
     Undeliverable {
         token: u64,
+        message: Box<Message>,
         error: PublishError,
     },
     Subscribed(SubAck),
@@ -45,6 +46,8 @@ pub struct Acknowledged {
     /// Below 0x80: delivered to the broker.
     pub reason: Reason,
     pub properties: Properties,
+    /// The message itself where the broker refused it.
+    pub refused: Option<Box<Message>>,
 }
 
 /// Why the connection cannot go on.

@@ -112,11 +112,6 @@ impl Session {
         self.accepted
     }
 
-    /// The largest packet that the broker takes, in bytes; what it has not said yet is the protocol's.
-    pub fn maximum_packet_size(&self) -> usize {
-        self.limits.maximum_packet_size
-    }
-
     /// Whether the broker goes on with a session that we asked it to keep.
     pub fn is_resumed(&self) -> bool {
         self.resumed
@@ -248,6 +243,16 @@ impl Session {
     /// Publishes of QoS 1 and 2 that are not yet acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.outbound.unacknowledged()
+    }
+
+    /// Those publishes, in the order of sending. The broker may have got each of them.
+    pub fn unacknowledged_messages(&self) -> impl Iterator<Item = &Message> {
+        self.outbound.messages()
+    }
+
+    /// What the broker that we are connected to allows; before the first connection everything.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Publishes a message whose topic is a valid topic name. At QoS 1 and 2 the session keeps it
@@ -512,7 +517,12 @@ impl Session {
                         Ok(()) => self.outbound.put_back(index, message),
                         Err(error) => {
                             let token = self.outbound.complete(index);
-                            self.events.push_back(Event::Undeliverable { token, error });
+                            let message = Box::new(message);
+                            self.events.push_back(Event::Undeliverable {
+                                token,
+                                message,
+                                error,
+                            });
                         }
                     }
                 }
@@ -650,6 +660,10 @@ impl Session {
     }
 
     fn finish(&mut self, index: usize, ack: Ack, qos: QoS) -> Result<Option<Event>, SessionError> {
+        let refused = ack
+            .reason
+            .is_error()
+            .then(|| Box::new(self.outbound.take_message(index)));
         let token = self.outbound.complete(index);
         if self.outbound.has_resends() {
             self.resend()?;
@@ -660,6 +674,7 @@ impl Session {
             qos,
             reason: ack.reason,
             properties: ack.properties,
+            refused,
         })))
     }
 

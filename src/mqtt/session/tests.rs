@@ -433,9 +433,10 @@ fn a_kept_publish_that_the_next_broker_cannot_take_is_reported() {
             Event::Connected(_),
             Event::Undeliverable {
                 token: 9,
+                message,
                 error: PublishError::QosNotSupported { .. }
             }
-        ]
+        ] if message.qos == QoS::ExactlyOnce
     ));
     assert!(matches!(&peer.sent()[..], [Packet::Publish(p)] if p.packet_id == 2));
     assert_eq!(peer.session.unacknowledged(), 1);
