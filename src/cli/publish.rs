@@ -120,7 +120,8 @@ pub struct RecordArgs {
     /// in order. May be repeated: the first that matches counts, and what none matches keeps its topic
     #[arg(long = "topic-map", value_name = "MAP", conflicts_with = "topic")]
     pub topic_maps: Vec<String>,
-    /// Go on after a record that is no message, and say at the end how many there were
+    /// Go on after a record that is no message, and say at the end how many there were; otherwise the first ends it,
+    /// with exit 1, when what came before is acknowledged
     #[arg(long)]
     pub skip_bad: bool,
 }

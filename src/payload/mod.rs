@@ -1,4 +1,4 @@
-//! Where the bytes of messages come from.
+//! Where messages come from: bytes of the command line, files and stdin, and what they mean.
 
 mod error;
 mod feed;
