@@ -36,6 +36,9 @@ pub enum Error {
     /// The command before the pipe may have failed: that must not look like a message.
     #[error("-s: there is nothing on stdin")]
     EmptyInput,
+    /// A record of the input makes no message.
+    #[error("{what}")]
+    BadRecord { what: String, hint: &'static str },
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -235,7 +238,10 @@ impl Error {
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
-            Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } => 1,
+            Self::Io { .. }
+            | Self::BadRecord { .. }
+            | Self::Broker(_)
+            | Self::Unanswered { .. } => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
         }
@@ -248,6 +254,8 @@ impl Error {
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Mosquitto(_) | Self::Input { .. } => None,
             Self::EmptyInput => Some("-n publishes an empty message".to_owned()),
+            Self::BadRecord { hint: "", .. } => None,
+            Self::BadRecord { hint, .. } => Some((*hint).to_owned()),
             Self::Tls(error) => error.hint(),
             Self::Dial(error) => error.hint(),
             Self::Refused(connack) => reason_hint(connack.reason, &connack.properties),

@@ -182,17 +182,26 @@ pub fn topic_filter(option: &str, typed: &str) -> Result<Text, Error> {
 
 /// The one topic to publish to, from `-t` or from the URL of `-L`.
 pub fn one_topic(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Text, Error> {
+    topic_if_any(typed, url)?.ok_or_else(no_topic)
+}
+
+pub fn no_topic() -> Error {
+    Error::usage(
+        "no topic given",
+        "give one with -t, such as -t home/kitchen/temperature",
+    )
+}
+
+/// The same where there need not be one.
+pub fn topic_if_any(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Option<Text>, Error> {
     match (typed, url.and_then(|url| url.topic.as_ref())) {
-        (Some(topic), None) => topic_name("-t", topic),
-        (None, Some(topic)) => topic_name("-L", topic),
+        (Some(topic), None) => topic_name("-t", topic).map(Some),
+        (None, Some(topic)) => topic_name("-L", topic).map(Some),
         (Some(_), Some(in_url)) => Err(Error::usage(
             format!("-t and -L both give a topic; -L's is '{in_url}'"),
             "leave one out; the path of a WebSocket is given with --ws-path",
         )),
-        (None, None) => Err(Error::usage(
-            "no topic given",
-            "give one with -t, such as -t home/kitchen/temperature",
-        )),
+        (None, None) => Ok(None),
     }
 }
 

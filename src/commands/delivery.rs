@@ -33,6 +33,8 @@ pub struct Tally {
     unconfirmed: u64,
     /// As many of these are covered by the PINGREQ that was sent.
     marked: u64,
+    /// QoS 0: counted as acknowledged once they were written, for mosquitto_pub.
+    trusted: u64,
     /// QoS 0: written into a connection that broke, so nobody knows of them.
     unknown: u64,
     /// How the last of these connections broke.
@@ -43,10 +45,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
     pub fn taken(&mut self, count: u64) {
         self.total += count;
     }
@@ -93,13 +91,19 @@ impl Tally {
 
     /// What was written counts as delivered, whatever becomes of it.
     pub fn trust(&mut self) {
-        self.marked = 0;
+        self.trusted += self.unconfirmed;
         self.acknowledged += std::mem::take(&mut self.unconfirmed);
     }
 
-    /// What was trusted turns out to be lost, or not.
+    pub fn has_trusted(&self) -> bool {
+        self.trusted > 0
+    }
+
+    /// The connection did not end in order, so what was trusted may be lost.
     pub fn distrust(&mut self, why: &str) {
-        self.unknown += std::mem::take(&mut self.acknowledged);
+        let trusted = std::mem::take(&mut self.trusted);
+        self.acknowledged -= trusted;
+        self.unknown += trusted;
         why.clone_into(&mut self.unknown_why);
     }
 

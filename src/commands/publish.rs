@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::delivery::{End, Tally, Unsent};
@@ -11,13 +10,13 @@ use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, mosquitto_reason, with_details};
-use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
+use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::{Feed, Source};
+use crate::payload::Messages;
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
@@ -30,9 +29,7 @@ const UNCONFIRMED: u64 = 10_000;
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
-    /// Every message, but for its payload.
-    template: Message,
-    source: Source,
+    messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
     /// How long a signal waits for what was read.
@@ -50,29 +47,31 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let topic = connect::one_topic(
-        args.message.topic.as_deref(),
-        args.connection.broker.url.as_ref(),
-    )?;
-    let version = connect::version(&args.connection, &[])?;
+    let url = args.connection.broker.url.as_ref();
+    let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
+    // Properties of JSON lines must not be lost.
+    let default = match args.records.json_lines {
+        true => Version::V5,
+        false => Version::V311,
+    };
+    let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
     if !dialect.is_native() && !args.input.stdin_lines {
         connection.reconnect = Reconnect::Never;
     }
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
-    let message = &args.message;
-    let source = input::source(args.input, &topic, message.repeat, message.repeat_delay.0)?;
+    let messages = input::messages(
+        args.input,
+        args.records,
+        &args.message,
+        topic,
+        properties.of(Place::Publish),
+        version,
+    )?;
     Ok(PublishPlan {
         connection,
-        template: Message {
-            topic,
-            payload: Bytes::new(),
-            qos: message.qos,
-            retain: message.retain,
-            properties: properties.of(Place::Publish),
-        },
-        source,
+        messages,
         unsent: args
             .delivery
             .unsent
@@ -87,8 +86,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
 
 struct Publisher<'a> {
     client: Client,
-    template: Message,
-    feed: Feed,
+    messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
     drain: Duration,
@@ -110,8 +108,7 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
-            template: plan.template,
-            feed: Feed::new(plan.source),
+            messages: plan.messages,
             unsent: plan.unsent,
             timeout: plan.timeout,
             drain: plan.drain,
@@ -143,6 +140,7 @@ impl<'a> Publisher<'a> {
                 }
             }
             self.publish_what_fits();
+            tell_skipped(&mut self.messages, self.diagnostics);
             if let Err(error) = self.confirm() {
                 return End::Failed(error);
             }
@@ -155,7 +153,7 @@ impl<'a> Publisher<'a> {
                     Ok(event) => self.handle(event),
                     Err(error) => return End::Failed(error),
                 },
-                () = self.feed.ready(), if self.feed.is_waiting() => {}
+                () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
                 () = sleep_until(deadline), if deadline.is_some() => {
                     return match self.interrupted {
@@ -168,7 +166,7 @@ impl<'a> Publisher<'a> {
                         return End::Interrupted(self.interrupted.unwrap_or(signal));
                     }
                     self.interrupted = Some(signal);
-                    self.feed.stop_reading();
+                    self.messages.stop_reading();
                     let drained = Instant::now() + self.drain;
                     deadline = Some(deadline.map_or(drained, |deadline| deadline.min(drained)));
                 }
@@ -265,15 +263,15 @@ impl<'a> Publisher<'a> {
     }
 
     fn begin_pause(&mut self) {
-        let pause = self.feed.pause();
-        if !pause.is_zero() && !self.feed.has_ended() {
+        let pause = self.messages.pause();
+        if !pause.is_zero() && !self.messages.has_ended() {
             self.pause_until = Some(Instant::now() + pause);
         }
     }
 
     /// Publishes while there is input, room in the window and in the output.
     fn publish_what_fits(&mut self) {
-        let serial = !self.feed.pause().is_zero();
+        let serial = !self.messages.pause().is_zero();
         while self.connected
             && !self.stopped
             && self.pause_until.is_none()
@@ -284,41 +282,32 @@ impl<'a> Publisher<'a> {
             if serial && in_flight {
                 return;
             }
-            let full = match self.template.qos {
-                QoS::AtMostOnce => self.unsent.as_ref().is_some_and(Unsent::is_full),
-                QoS::AtLeastOnce | QoS::ExactlyOnce => self.client.session().room() == 0,
-            };
-            if full {
+            if self.unsent.as_ref().is_some_and(Unsent::is_full) {
                 return;
             }
-            let Some(payload) = self.feed.next() else {
+            let Some(message) = self.messages.next() else {
                 return;
             };
-            self.publish(payload);
+            if message.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+                return self.messages.put_back(message);
+            }
+            self.publish(message);
         }
     }
 
-    fn message(&self, payload: Bytes) -> Message {
-        Message {
-            payload,
-            ..self.template.clone()
-        }
-    }
-
-    fn publish(&mut self, payload: Bytes) {
-        let message = self.message(payload.clone());
-        match self.client.session().publish(message, 0) {
+    fn publish(&mut self, mut message: Message) {
+        match self.client.session().publish(message.clone(), 0) {
             Ok(_) => {
                 self.tally.taken(1);
-                if self.template.qos == QoS::AtMostOnce {
+                if message.qos == QoS::AtMostOnce {
                     self.tally.set_out();
-                    if self.unsent.is_some() {
-                        self.remember(payload);
+                    if let Some(unsent) = &mut self.unsent {
+                        unsent.set_out(message);
                     }
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
-                self.feed.put_back(payload);
+                self.messages.put_back(message);
             }
             Err(PublishError::QosNotSupported { .. })
                 if !self.diagnostics.dialect().is_native() =>
@@ -328,21 +317,13 @@ impl<'a> Publisher<'a> {
             }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
-                self.template.retain = false;
-                self.feed.put_back(payload);
+                message.retain = false;
+                self.messages.put_back(message);
             }
             Err(error) => {
                 self.tally.taken(1);
-                let message = self.message(payload);
                 self.refuse(message, error.to_string());
             }
-        }
-    }
-
-    fn remember(&mut self, payload: Bytes) {
-        let message = self.message(payload);
-        if let Some(unsent) = &mut self.unsent {
-            unsent.set_out(message);
         }
     }
 
@@ -357,8 +338,8 @@ impl<'a> Publisher<'a> {
 
     fn takes_no_more(&self) -> bool {
         self.stopped
-            || self.feed.has_ended()
-            || (self.interrupted.is_some() && self.feed.is_waiting())
+            || self.messages.has_ended()
+            || (self.interrupted.is_some() && self.messages.is_waiting())
     }
 
     fn is_done(&mut self) -> bool {
@@ -373,8 +354,7 @@ impl<'a> Publisher<'a> {
         let native = self.diagnostics.dialect().is_native();
         let mut client = self.client;
         let mut outcome = Outcome {
-            feed: self.feed,
-            template: self.template,
+            messages: self.messages,
             tally: self.tally,
             unsent: self.unsent,
             diagnostics: self.diagnostics,
@@ -385,8 +365,7 @@ impl<'a> Publisher<'a> {
             End::Failed(error) => outcome.broke(&error.to_string()),
             End::Complete => {
                 // To mosquitto_pub what was written is delivered; let it arrive.
-                let at_most_once = outcome.template.qos == QoS::AtMostOnce;
-                let linger = !native && at_most_once && outcome.tally.total() > 0;
+                let linger = outcome.tally.has_trusted();
                 let closed = client.close(Reason::SUCCESS, self.disconnect, linger).await;
                 if let (true, Err(error)) = (linger, closed) {
                     outcome.tally.distrust(&error.to_string());
@@ -409,8 +388,7 @@ impl<'a> Publisher<'a> {
 
 /// What is left when nothing is sent any more.
 struct Outcome<'a> {
-    feed: Feed,
-    template: Message,
+    messages: Messages,
     tally: Tally,
     unsent: Option<Unsent>,
     diagnostics: &'a Diagnostics,
@@ -436,49 +414,47 @@ impl Outcome<'_> {
     /// is over only what does not have to be waited for.
     async fn take_the_rest(&mut self, end: &End, signals: &mut Signals) {
         let in_time = matches!(end, End::Complete | End::Failed(_));
-        let read_on = self.unsent.is_some() && (in_time || self.feed.is_complete());
-        if !read_on || self.feed.read_on().is_err() {
-            self.feed.stop_reading();
+        let read_on = self.unsent.is_some() && (in_time || self.messages.is_complete());
+        if !read_on || self.messages.read_on().is_err() {
+            self.messages.stop_reading();
         }
         let mut waited = false;
         loop {
             for _ in 0..REST_AT_ONCE {
-                let Some(payload) = self.feed.next() else {
+                let Some(message) = self.messages.next() else {
                     break;
                 };
                 self.tally.taken(1);
                 if let Some(unsent) = &mut self.unsent {
-                    unsent.add(Message {
-                        payload,
-                        ..self.template.clone()
-                    });
+                    unsent.add(message);
                 }
             }
-            let waits = self.feed.is_waiting();
+            tell_skipped(&mut self.messages, self.diagnostics);
+            let waits = self.messages.is_waiting();
             let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
-            if self.feed.has_ended() || failed || (waits && !read_on) {
+            if self.messages.has_ended() || failed || (waits && !read_on) {
                 break;
             }
             if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
                 waited = true;
                 let path = unsent.path();
                 self.diagnostics
-                    .note(&format!("the rest of stdin goes to '{path}'"));
+                    .note(&format!("the rest of the input goes to '{path}'"));
             }
             tokio::select! {
                 biased;
                 _ = signals.next() => break,
-                () = self.feed.ready(), if waits => {}
+                () = self.messages.ready(), if waits => {}
                 () = tokio::task::yield_now(), if !waits => {}
             }
         }
-        self.tally.taken(self.feed.set_aside());
+        self.tally.taken(self.messages.set_aside());
     }
 
     fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
-        let input_error = self.feed.take_error();
+        let input_error = self.messages.take_error();
         let more = match self.diagnostics.dialect() {
-            Dialect::Native => self.feed.may_have_more() && input_error.is_none(),
+            Dialect::Native => self.messages.may_have_more() && input_error.is_none(),
             Dialect::Mosquitto(_) => matches!(end, End::Interrupted(_)),
         };
         let more = more && !matches!(end, End::Complete);
@@ -487,14 +463,26 @@ impl Outcome<'_> {
             Some(unsent) => unsent.finish(&line, self.diagnostics),
             None => Ok(()),
         };
-        let total = self.tally.total();
+        let skipped = self.messages.skipped();
+        if skipped > 0 {
+            self.diagnostics
+                .warn(&format!("skipped {skipped} that were no messages"));
+        }
         kept.and(self.tally.judge(end, accepted, more))?;
         match input_error {
             None => Ok(()),
-            Some(error) => Err(Error::io(
-                format!("cannot read more of stdin after {total} messages"),
+            Some(error) => Err(input::broken_off(
                 error,
+                &line,
+                "--skip-bad goes on behind it",
             )),
         }
+    }
+}
+
+/// Names the records that are no messages, the first of them.
+fn tell_skipped(messages: &mut Messages, diagnostics: &Diagnostics) {
+    for bad in messages.complaints() {
+        diagnostics.warn(&format!("{bad}; skipped"));
     }
 }

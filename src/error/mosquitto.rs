@@ -54,6 +54,7 @@ impl Error {
             | Self::Dial(_)
             | Self::Input { .. }
             | Self::EmptyInput
+            | Self::BadRecord { .. }
             | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
@@ -109,6 +110,7 @@ impl Error {
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Bench(_)
+            | Self::BadRecord { .. }
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::error::{BadRecord, InputError};
 use super::source::{Next, Source};
 
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub struct Feed {
     /// The source has said "later".
     waits: bool,
     ended: bool,
-    error: Option<io::Error>,
+    error: Option<InputError>,
     /// A payload that could not be published yet.
     held: Option<Bytes>,
     /// Repetitions that are not wanted since reading was stopped.
@@ -125,8 +126,27 @@ impl Feed {
     }
 
     /// Why the input ended before its end.
-    pub fn take_error(&mut self) -> Option<io::Error> {
+    pub fn take_error(&mut self) -> Option<InputError> {
         self.error.take()
+    }
+
+    /// Why the last record could not be given, and goes on behind it.
+    pub fn pass_over(&mut self) -> Option<BadRecord> {
+        match self.error.take() {
+            Some(InputError::Bad(bad)) => {
+                self.ended = false;
+                Some(bad)
+            }
+            other => {
+                self.error = other;
+                None
+            }
+        }
+    }
+
+    /// Where the payload that came last stood, such as `line 3 of stdin`.
+    pub fn place(&self) -> String {
+        self.source.place()
     }
 
     /// The pause that is wanted between an acknowledgement and the next message.

@@ -29,6 +29,7 @@ mod generated;
 mod hostile_broker;
 mod layers;
 mod publish;
+mod publish_records;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;

@@ -8,7 +8,7 @@ use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
     DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
 };
-use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs};
+use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
     OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
@@ -319,12 +319,13 @@ fn publish(
     Ok(Command::Publish(Box::new(PublishArgs {
         message: MessageArgs {
             topic: Some(topic.clone()),
-            qos: typed.qos,
+            qos: Some(typed.qos),
             retain: typed.retain,
             repeat: typed.repeat.unwrap_or(1),
             repeat_delay: Span(delay),
         },
         input: input_args(input),
+        records: RecordArgs::default(),
         delivery: DeliveryArgs::default(),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),

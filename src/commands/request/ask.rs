@@ -374,8 +374,11 @@ impl<'a> Asker<'a> {
             return Err(refusal);
         }
         if let Some(error) = self.plan.feed.take_error() {
-            let what = format!("cannot read more of stdin after {} requests", self.asked);
-            return Err(Error::io(what, error));
+            return Err(input::broken_off(
+                error,
+                &format!("{} requests", self.asked),
+                "",
+            ));
         }
         if self.unanswered == 0 {
             return Ok(());
