@@ -12,8 +12,8 @@ use crate::mqtt::QoS;
 
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Exit 0 means that the broker acknowledged every message (at QoS 0: that all was written \
-                        and the connection ended in order)."
+    after_help = "Exit 0 means that the broker acknowledged every message (at QoS 0: that it answered a \
+                        ping behind the last one)."
 )]
 pub struct PublishArgs {
     #[command(flatten)]

@@ -215,6 +215,36 @@ fn the_rest_of_a_pipe_and_of_a_file_is_read_on() {
 }
 
 #[test]
+fn what_is_kept_is_sent_as_it_was_and_nothing_else() {
+    needs!("mosquitto");
+    let real = Mosquitto::start();
+    let mut observer = Client::observing(real.port, "#");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let broker = acknowledges_one_of_three();
+    let done = mozzie("pub -V 5 -t a/b -l -q 1 -M 3 -D publish user-property k v")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin(b"1\n2\n\xff\0\n\n5")
+        .run();
+    done.fails(7, &["1 of 5 messages acknowledged"]);
+    mozzie("pub --json-lines")
+        .at(real.port)
+        .stdin_file(&file)
+        .run()
+        .prints("");
+    let arrived = observer.until_now(real.port);
+    let payloads: Vec<_> = arrived.iter().map(|m| m.payload.as_slice()).collect();
+    assert_eq!(payloads, [&b"2"[..], b"\xff\0", b"", b"5"]);
+    for message in arrived {
+        assert_eq!(
+            (message.topic.as_str(), message.qos, message.properties),
+            ("a/b", 1, wire::user_property("k", "v"))
+        );
+    }
+}
+
+#[test]
 fn repetitions_that_are_left_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rest");
