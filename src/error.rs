@@ -63,6 +63,9 @@ pub enum Error {
     /// Requests that a command should have answered and did not.
     #[error("{unanswered} of {total} requests got no reply")]
     Unanswered { unanswered: u64, total: u64 },
+    /// A command did not do its work for messages.
+    #[error("{0}")]
+    Command(String),
     #[error("{acknowledged} of {total} messages acknowledged: {why}")]
     NotAcknowledged {
         acknowledged: u64,
@@ -231,7 +234,7 @@ impl Error {
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
-            Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } => 1,
+            Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
         }
@@ -264,6 +267,7 @@ impl Error {
             Self::TimedOut(_)
             | Self::NoReply(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::NotAcknowledged { .. }
             | Self::Interrupted(..)
             | Self::BenchFailed(_)

@@ -306,7 +306,7 @@ impl Client {
             other => {
                 // Messages go through. A connection that was only accepted is no reason to come
                 // back faster: two clients with one identifier would throw each other out for ever.
-                if matches!(other, Event::Message(_) | Event::Acknowledged(_)) {
+                if matches!(other, Event::Message(..) | Event::Acknowledged(_)) {
                     self.attempts = 0;
                 }
                 Ok(ClientEvent::Session(other))

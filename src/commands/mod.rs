@@ -6,6 +6,7 @@ mod complete;
 mod connect;
 mod ending;
 mod input;
+mod job;
 mod link;
 mod publish;
 mod request;

@@ -10,10 +10,20 @@ use crate::output::Diagnostics;
 #[derive(Debug, Clone)]
 pub struct Subscriptions {
     pub list: Vec<Subscription>,
-    pub properties: Properties,
+    properties: Properties,
+    /// That the broker grants less than was asked for was said.
+    told: bool,
 }
 
 impl Subscriptions {
+    pub fn new(list: Vec<Subscription>, properties: Properties) -> Self {
+        Self {
+            list,
+            properties,
+            told: false,
+        }
+    }
+
     /// Sends SUBSCRIBE, unless there is nothing to ask for. Returns whether an answer is due.
     pub fn ask(&self, client: &mut Client) -> Result<bool, Error> {
         if self.list.is_empty() {
@@ -39,9 +49,9 @@ impl Subscriptions {
     }
 
     /// Judges the answer of the broker: nothing is left to do when it refused all, or one where
-    /// `all_are_needed`; else what it refused is a warning.
+    /// `all_are_needed`; else what it refused is a warning, and that it grants a lower QoS the first time.
     pub fn judge(
-        &self,
+        &mut self,
         answer: &SubAck,
         all_are_needed: bool,
         diagnostics: &Diagnostics,
@@ -52,6 +62,16 @@ impl Subscriptions {
         }
         for one in &refused {
             diagnostics.warn(&format!("the broker refused the subscription: {one}"));
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            for (subscription, reason) in self.list.iter().zip(&answer.reasons) {
+                if reason.0 < subscription.qos as u8 {
+                    diagnostics.warn(&format!(
+                        "the broker granted QoS {} instead of {} for '{}'",
+                        reason.0, subscription.qos, subscription.filter
+                    ));
+                }
+            }
         }
         Ok(())
     }

@@ -56,6 +56,7 @@ impl Error {
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
             | Self::BenchFailed(_) => 1,
         }
@@ -104,6 +105,7 @@ impl Error {
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
         }

@@ -3,11 +3,12 @@
 pub mod bench;
 mod cjson;
 mod digits;
+mod folder;
 pub mod format;
 mod json;
 pub mod message;
 mod progress;
-mod stdout;
+mod sink;
 mod terminal;
 mod time;
 mod trace;
@@ -17,9 +18,10 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use folder::Folder;
 use format::Complaint;
 pub use progress::ProgressLine;
-pub use stdout::Stdout;
+pub use sink::Sink;
 pub use trace::Trace;
 
 use crate::dialect::Dialect;

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::job::{self, JobError};
 use crate::cli::request::RequestArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::commands::job::{self, JobError, Output};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, sleep_until};
 use crate::dialect::Dialect;
@@ -90,10 +90,7 @@ pub fn plan(args: RequestArgs) -> Result<ServePlan, Error> {
         .map(|filter| super::subscription(filter, exchange.qos))
         .collect();
     Ok(ServePlan {
-        subscriptions: Subscriptions {
-            list,
-            properties: properties.of(Place::Subscribe),
-        },
+        subscriptions: Subscriptions::new(list, properties.of(Place::Subscribe)),
         command: args.serve.exec.unwrap_or_default().into(),
         response_topic,
         template: Message {
@@ -239,7 +236,7 @@ impl<'a> Server<'a> {
                     .subscriptions
                     .judge(&answer, false, self.diagnostics)?;
             }
-            ClientEvent::Session(Event::Message(publish)) => self.message(publish),
+            ClientEvent::Session(Event::Message(publish, _)) => self.message(publish),
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
                 let why = with_details(ack.reason.to_string(), &ack.properties);
                 self.refused("a reply", why);
@@ -254,6 +251,7 @@ impl<'a> Server<'a> {
                 Event::Acknowledged(_)
                 | Event::Unsubscribed(_)
                 | Event::Unexpected { .. }
+                | Event::Pong
                 | Event::Connected(_)
                 | Event::Auth(_)
                 | Event::Disconnected(_),
@@ -299,10 +297,12 @@ impl<'a> Server<'a> {
         {
             self.waiting_bytes -= request.size();
             let command = Arc::clone(&self.plan.command);
-            let limit = self.client.session().maximum_packet_size();
+            let output = Output::Captured(self.client.session().maximum_packet_size());
             let stop = self.stop.subscribe();
             self.running.spawn(async move {
-                let result = job::run(&command, &request.message, limit, stop).await;
+                let message = &request.message;
+                let stdin = message.payload.clone();
+                let result = job::run(&command, message, stdin, output, stop).await;
                 Ended { request, result }
             });
         }
