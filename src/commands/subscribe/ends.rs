@@ -138,8 +138,8 @@ impl Subscriber<'_> {
                         return result;
                     }
                 }
-                // Pings go on. What comes is not taken, and so not acknowledged.
-                event = self.client.next(false), if connected => connected = event.is_ok(),
+                // What comes is not taken, and so not acknowledged.
+                event = self.client.next(true), if connected => connected = event.is_ok(),
                 signal = signals.next() => {
                     if !self.destination.interrupt() {
                         let what = "not all messages that came were written";

@@ -24,6 +24,11 @@ const RETRY: Backoff = Backoff {
     spread: 0.5,
 };
 
+/// Messages that may wait for a job, and their bytes. More than the usual window of a broker, so that
+/// the connection is read, and its end noticed, while commands take their time.
+const MAX_WAITING: usize = 100;
+const MAX_WAITING_BYTES: usize = 1 << 20;
+
 /// What `--exec` is to do, checked.
 pub struct CommandPlan {
     pub command: Arc<str>,
@@ -54,8 +59,9 @@ pub struct Commands {
     on_error: OnError,
     printer: Option<Printer>,
     running: JoinSet<Ended>,
-    /// Messages for which no job is free: at most what one read from the socket brought.
+    /// Messages for which no job is free.
     waiting: VecDeque<Task>,
+    waiting_bytes: usize,
     /// Dropped to end the pauses before retries.
     pauses: watch::Sender<()>,
     /// Dropped to end what runs.
@@ -79,6 +85,7 @@ impl Commands {
             printer: plan.format.map(Printer::new),
             running: JoinSet::new(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             pauses: watch::Sender::new(()),
             runs: watch::Sender::new(()),
             closed: false,
@@ -91,7 +98,7 @@ impl Commands {
 
     /// No more must be taken before a run has ended.
     pub fn is_full(&self) -> bool {
-        self.running.len() + self.waiting.len() >= self.jobs
+        self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
     }
 
     pub fn is_busy(&self) -> bool {
@@ -112,6 +119,7 @@ impl Commands {
             }
         };
         self.taken += 1;
+        self.waiting_bytes += stdin.len();
         self.waiting.push_back(Task {
             message: publish.message.clone(),
             stdin,
@@ -125,6 +133,7 @@ impl Commands {
         while self.running.len() < self.jobs
             && let Some(task) = self.waiting.pop_front()
         {
+            self.waiting_bytes -= task.stdin.len();
             self.run(task, Duration::ZERO);
         }
     }
@@ -234,6 +243,7 @@ impl Commands {
     pub fn close(&mut self, session: &mut Session) -> Result<(), Error> {
         self.closed = true;
         self.pauses = watch::Sender::new(());
+        self.waiting_bytes = 0;
         for task in std::mem::take(&mut self.waiting) {
             self.give_back(&task, session)?;
         }

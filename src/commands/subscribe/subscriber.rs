@@ -110,9 +110,8 @@ impl<'a> Subscriber<'a> {
             if self.is_done() {
                 return self.end(signals).await;
             }
-            let wants_more = self.wants_more();
-            let reading = wants_more || self.client.session().unacknowledged() > 0;
-            let timer = self.timer(wants_more);
+            let reading = self.may_read();
+            let timer = self.timer();
             tokio::select! {
                 event = self.client.next(reading) => {
                     if let Err(error) = event.and_then(|event| self.handle(event)) {
@@ -145,6 +144,13 @@ impl<'a> Subscriber<'a> {
         !self.enough && !self.destination.is_full()
     }
 
+    /// Also what is not wanted any more is read while something is still to be acknowledged, so that the
+    /// end of the connection does not go unnoticed.
+    fn may_read(&mut self) -> bool {
+        let finishing = self.enough && self.destination.is_working();
+        self.wants_more() || finishing || self.client.session().unacknowledged() > 0
+    }
+
     fn take_what_is_there(&mut self) -> Result<(), Error> {
         while self.wants_more()
             && let Some(event) = self.client.try_next()?
@@ -167,23 +173,21 @@ impl<'a> Subscriber<'a> {
     }
 
     /// The next instant at which something is due.
-    fn timer(&mut self, wants_more: bool) -> Option<(Instant, Timer)> {
-        if self.plan.stop.idle.is_some() && std::mem::replace(&mut self.moved, !wants_more) {
+    fn timer(&mut self) -> Option<(Instant, Timer)> {
+        let wants_more = self.wants_more();
+        let working = self.destination.is_working();
+        // While nothing is read, or much is to be done, the silence is not the broker's.
+        let idle = self.plan.stop.idle.filter(|_| wants_more && !working);
+        if std::mem::replace(&mut self.moved, idle.is_none()) && idle.is_some() {
             self.last = Instant::now();
         }
         let silence = match &self.settling {
-            // While nothing is read, the silence is not the broker's.
-            _ if !wants_more => None,
-            Some(settling) => settling.deadline().map(|at| (at, Timer::Probe)),
-            None => self
-                .plan
-                .stop
-                .idle
-                .map(|idle| (self.last + idle, Timer::Idle)),
+            Some(settling) if wants_more => settling.deadline().map(|at| (at, Timer::Probe)),
+            Some(_) => None,
+            None => idle.map(|idle| (self.last + idle, Timer::Idle)),
         };
         // What is only to be finished may take longer.
-        let finishing = self.enough && self.destination.is_working();
-        let deadline = self.deadline.filter(|_| !finishing);
+        let deadline = self.deadline.filter(|_| !(self.enough && working));
         let timeout = deadline.map(|at| (at, Timer::Timeout));
         silence.into_iter().chain(timeout).min_by_key(|(at, _)| *at)
     }
