@@ -1,9 +1,10 @@
 //! What a verb subscribes to: asked for on each new session, and what becomes of the broker's answer.
 
-use crate::client::Client;
+use crate::client::{Client, ClientEvent};
 use crate::error::{Error, with_details};
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::Properties;
+use crate::mqtt::session::Event;
 use crate::output::Diagnostics;
 
 /// The filters of one SUBSCRIBE.
@@ -87,4 +88,26 @@ pub fn connected(client: &mut Client, resumed: bool, diagnostics: &Diagnostics) 
         diagnostics.note("connected again");
     }
     !again || !resumed
+}
+
+/// What a verb takes no part in: a break and an oddity are told, and the rest is the client's own.
+pub fn aside(event: ClientEvent, diagnostics: &Diagnostics) {
+    match event {
+        ClientEvent::Retrying { why, pause } => diagnostics.retrying(&why, pause),
+        ClientEvent::Odd(what) => diagnostics.warn(&what),
+        ClientEvent::Connected { .. }
+        | ClientEvent::Drained
+        | ClientEvent::Session(
+            Event::Message(..)
+            | Event::Acknowledged(_)
+            | Event::Undeliverable { .. }
+            | Event::Subscribed(_)
+            | Event::Unsubscribed(_)
+            | Event::Pong
+            | Event::Unexpected { .. }
+            | Event::Connected(_)
+            | Event::Auth(_)
+            | Event::Disconnected(_),
+        ) => {}
+    }
 }

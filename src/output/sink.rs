@@ -51,7 +51,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    pub fn stdout() -> io::Result<Self> {
+    pub fn standard_output() -> io::Result<Self> {
         Self::new("stdout".to_owned(), |batch| {
             // The standard library's line buffer would cut batches up, so it is flushed around.
             let mut stdout = io::stdout().lock();

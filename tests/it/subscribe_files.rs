@@ -193,7 +193,7 @@ fn a_file_that_can_grow_no_more_holds_whole_messages_alone() {
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("cannot write to"), "{stderr}");
     let length = fs::metadata(&log).unwrap().len();
-    assert!(length > 0 && length % 1000 == 0, "{length} bytes");
+    assert!(length > 0 && length.is_multiple_of(1000), "{length} bytes");
 
     let broker = Scripted::welcoming(|peer| {
         peer.grant();

@@ -405,12 +405,12 @@ impl<'a> Asker<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => self.connected(resumed)?,
-            ClientEvent::Retrying { why, pause } => {
+            ClientEvent::Retrying { .. } => {
                 self.ready = false;
                 if self.ready_by.is_none() {
                     self.ready_by = self.plan.timeout.map(|timeout| Instant::now() + timeout);
                 }
-                self.diagnostics.retrying(&why, pause);
+                subscription::aside(event, self.diagnostics);
             }
             ClientEvent::Session(Event::Subscribed(answer)) if self.takes_the_first() => {
                 self.subscribed_as_mosquitto(&answer)?;
@@ -426,17 +426,7 @@ impl<'a> Asker<'a> {
             ClientEvent::Session(Event::Undeliverable { token, error }) => {
                 self.refuse(token, error.to_string());
             }
-            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
-            ClientEvent::Drained => {}
-            // The client keeps the rest to itself.
-            ClientEvent::Session(
-                Event::Unsubscribed(_)
-                | Event::Unexpected { .. }
-                | Event::Pong
-                | Event::Connected(_)
-                | Event::Auth(_)
-                | Event::Disconnected(_),
-            ) => {}
+            other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
     }

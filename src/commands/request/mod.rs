@@ -34,7 +34,7 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     } else {
         let plan = ask::plan(args, dialect)?;
         runtime.block_on(async {
-            let stdout = Sink::stdout().map_err(|e| Error::io("cannot start writing", e))?;
+            let stdout = Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;
             ask::Asker::new(plan, stdout, trace, mixed_in, diagnostics)
                 .run(signals()?)
                 .await

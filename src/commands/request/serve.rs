@@ -229,7 +229,6 @@ impl<'a> Server<'a> {
                     self.answer_due = self.plan.subscriptions.ask(&mut self.client)?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
             ClientEvent::Session(Event::Subscribed(answer)) => {
                 self.answer_due = false;
                 self.plan
@@ -244,18 +243,7 @@ impl<'a> Server<'a> {
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
                 self.refused("a reply", error.to_string());
             }
-            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
-            // Delivered replies; the rest the client keeps to itself.
-            ClientEvent::Drained
-            | ClientEvent::Session(
-                Event::Acknowledged(_)
-                | Event::Unsubscribed(_)
-                | Event::Unexpected { .. }
-                | Event::Pong
-                | Event::Connected(_)
-                | Event::Auth(_)
-                | Event::Disconnected(_),
-            ) => {}
+            other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ impl Destination {
             }))
         };
         match plan {
-            DestinationPlan::Stdout(format) => writing(Sink::stdout(), format, None),
+            DestinationPlan::Stdout(format) => writing(Sink::standard_output(), format, None),
             DestinationPlan::Append { name, file, format } => {
                 writing(Sink::append(name, file), format, None)
             }

@@ -209,13 +209,12 @@ impl<'a> Subscriber<'a> {
                     self.subscribe()?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => {
-                self.diagnostics.retrying(&why, pause);
+            ClientEvent::Retrying { .. } => {
                 if let Some(settling) = &mut self.settling {
                     settling.lost();
                 }
+                subscription::aside(event, self.diagnostics);
             }
-            ClientEvent::Drained => {}
             ClientEvent::Session(Event::Message(publish, receipt)) => {
                 self.message(&publish, receipt)?;
             }
@@ -232,15 +231,7 @@ impl<'a> Subscriber<'a> {
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
                 self.refusal = Some(Error::refused("a retained message's topic", &error));
             }
-            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
-            // An acknowledged removal; the rest the client keeps to itself.
-            ClientEvent::Session(
-                Event::Acknowledged(_)
-                | Event::Unexpected { .. }
-                | Event::Connected(_)
-                | Event::Auth(_)
-                | Event::Disconnected(_),
-            ) => {}
+            other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
     }

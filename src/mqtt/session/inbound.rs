@@ -38,10 +38,7 @@ struct Held {
 
 impl Held {
     fn is(&self, publish: &Publish) -> bool {
-        // Before PUBREC an identifier means one message; before PUBACK a repetition says that it is one.
-        self.packet_id == publish.packet_id
-            && self.qos == publish.message.qos
-            && (self.qos == QoS::ExactlyOnce || publish.dup)
+        self.packet_id == publish.packet_id && self.qos == publish.message.qos
     }
 }
 
@@ -80,13 +77,19 @@ impl Inbound {
 
     /// Takes a message that the owner will acknowledge.
     pub fn hold(&mut self, publish: &Publish) -> Arrival {
-        if self.held.iter().any(|held| held.is(publish)) {
-            return Arrival::Known;
-        }
-        let carried = self.carried.iter().position(|held| held.is(publish));
-        if let Some(index) = carried {
-            self.held.push_back(self.carried.swap_remove(index));
-            return Arrival::Known;
+        // Without DUP it is another message, though the packet id be that of one which the broker has
+        // given up since: to deliver twice is better than to lose.
+        if publish.dup {
+            if self.held.iter().any(|held| held.is(publish)) {
+                return Arrival::Known;
+            }
+            if let Some(index) = self.carried.iter().position(|held| held.is(publish)) {
+                self.held.push_back(self.carried.swap_remove(index));
+                return Arrival::Known;
+            }
+        } else {
+            // What is repeated comes before what is new [MQTT-4.6.0-1], so no more of it will come.
+            self.carried.clear();
         }
         let receipt = Receipt(self.receipts);
         self.receipts += 1;
