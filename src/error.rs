@@ -69,6 +69,9 @@ pub enum Error {
     /// The connection broke too often.
     #[error("{why}; {}", retries_text(*.retries))]
     RetriesUsedUp { why: String, retries: u32 },
+    /// A command did not do its work for messages.
+    #[error("{0}")]
+    Command(String),
     #[error("{acknowledged} of {total} messages acknowledged: {why}")]
     NotAcknowledged {
         acknowledged: u64,
@@ -241,7 +244,8 @@ impl Error {
             Self::Io { .. }
             | Self::BadRecord { .. }
             | Self::Broker(_)
-            | Self::Unanswered { .. } => 1,
+            | Self::Unanswered { .. }
+            | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
         }
@@ -283,6 +287,7 @@ impl Error {
             Self::TimedOut(_)
             | Self::NoReply(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
             | Self::Io { .. } => None,

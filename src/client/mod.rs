@@ -314,7 +314,7 @@ impl Client {
                 // back faster: two clients with one identifier would throw each other out for ever.
                 if matches!(
                     other,
-                    Event::Message(_) | Event::Acknowledged(_) | Event::Confirmed
+                    Event::Message(..) | Event::Acknowledged(_) | Event::Pong
                 ) {
                     self.attempts = 0;
                 }

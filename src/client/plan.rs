@@ -80,7 +80,7 @@ impl Backoff {
     };
 
     /// The pause before attempt `attempt` (from 0): doubling, less `jitter` of 0..1 of the spread.
-    fn pause(&self, attempt: u32, jitter: f64) -> Duration {
+    pub fn pause(&self, attempt: u32, jitter: f64) -> Duration {
         let whole = self
             .first
             .saturating_mul(1 << attempt.min(16))

@@ -7,6 +7,7 @@ mod connect;
 mod delivery;
 mod ending;
 mod input;
+mod job;
 mod link;
 mod publish;
 mod request;

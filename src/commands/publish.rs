@@ -201,7 +201,7 @@ impl<'a> Publisher<'a> {
                 }
                 self.begin_pause();
             }
-            ClientEvent::Session(Event::Confirmed) => {
+            ClientEvent::Session(Event::Pong) => {
                 let confirmed = self.tally.confirmed();
                 if let Some(unsent) = &mut self.unsent {
                     unsent.confirmed(confirmed);
@@ -234,7 +234,7 @@ impl<'a> Publisher<'a> {
             || self.unsent.as_ref().is_some_and(Unsent::is_full)
             || self.takes_no_more();
         if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
-            self.client.session().confirm()?;
+            self.client.session().ping()?;
             self.tally.mark();
         }
         Ok(())

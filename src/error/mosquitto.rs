@@ -59,6 +59,7 @@ impl Error {
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
             | Self::BenchFailed(_) => 1,
         }
@@ -109,6 +110,7 @@ impl Error {
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
             | Self::BadRecord { .. }
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),

@@ -36,6 +36,8 @@ mod reconnect;
 mod request;
 mod signals;
 mod subscribe;
+mod subscribe_exec;
+mod subscribe_files;
 mod subscribe_json;
 mod subscribe_pipes;
 mod subscribe_retained;

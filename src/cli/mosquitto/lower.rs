@@ -11,7 +11,8 @@ use crate::cli::connection::{
 use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
-    OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
+    DestinationArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs,
+    SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
 use crate::cli::values::{Percent, Span};
@@ -359,11 +360,13 @@ fn subscribe(
             random_filter: typed.random_filter.map(Percent),
             unsubscribe: typed.unsubscribe.clone(),
             qos: typed.qos,
+            strict: false,
             no_local: false,
         },
         stop: StopArgs {
             count: typed.count,
             timeout: typed.timeout_s.map(|s| Span(Duration::from_secs(s))),
+            idle_timeout: None,
             exit_after_suback: typed.exit_after_suback,
         },
         retained: RetainedArgs {
@@ -375,6 +378,7 @@ fn subscribe(
             retain_handling: retain_handling(&typed).filter(|_| has_properties),
         },
         output: output(&typed),
+        destination: DestinationArgs::default(),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))

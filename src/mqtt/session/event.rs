@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::inbound::Receipt;
 use crate::mqtt::QoS;
 use crate::mqtt::codec::{DecodeError, EncodeError};
 use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Message, Packet, Publish, SubAck};
@@ -13,8 +14,9 @@ use crate::mqtt::reason::Reason;
 pub enum Event {
     /// The broker accepted the connection.
     Connected(ConnAck),
-    /// A message for us, its topic alias resolved. QoS 1 and 2 are acknowledged by the session.
-    Message(Publish),
+    /// A message for us, its topic alias resolved. QoS 1 and 2 are acknowledged by the session, or, with
+    /// a receipt, when the owner gives that back.
+    Message(Publish, Option<Receipt>),
     /// A publish of ours has ended: PUBACK, PUBCOMP, or a refusing PUBREC.
     Acknowledged(Acknowledged),
     /// A kept publish cannot be sent to the broker that we are connected to now.
@@ -23,10 +25,10 @@ pub enum Event {
         message: Box<Message>,
         error: PublishError,
     },
-    /// The answer to [`super::Session::confirm`].
-    Confirmed,
     Subscribed(SubAck),
     Unsubscribed(SubAck),
+    /// The answer to [`Session::ping`](super::Session::ping).
+    Pong,
     /// The broker asks for the next step of an authentication exchange.
     Auth(Auth),
     /// The broker ends the connection and says why (MQTT 5).
