@@ -9,7 +9,7 @@ use super::profile::ProfileArgs;
 use super::property::PropertyArgs;
 use super::tls::TlsArgs;
 use super::url::BrokerUrl;
-use super::values::{self, Header, SessionExpiry, Span, keep_alive};
+use super::values::{self, Header, RetryCount, SessionExpiry, Span, keep_alive};
 use super::will::WillArgs;
 use crate::mqtt::Version;
 use crate::net::{Endpoint, Secret};
@@ -37,6 +37,8 @@ pub struct ConnectionArgs {
     #[command(flatten)]
     pub will: WillArgs,
     #[command(flatten)]
+    pub retry: RetryArgs,
+    #[command(flatten)]
     pub profile: ProfileArgs,
 }
 
@@ -63,6 +65,20 @@ impl ConnectionArgs {
             }),
         }
     }
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "When the connection breaks")]
+pub struct RetryArgs {
+    /// Connect again: so many attempts in a row without success, 'forever', or 0 for none
+    #[arg(long, value_name = "COUNT", default_value = "forever")]
+    pub retry: RetryCount,
+    /// Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]
+    #[arg(long, value_name = "TIME", value_parser = values::positive)]
+    pub retry_delay: Option<Span>,
+    /// Longest pause between attempts [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::positive)]
+    pub retry_max_delay: Option<Span>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -80,14 +80,14 @@ impl Error {
     pub fn facts(&self) -> Facts {
         match self {
             Self::Usage { .. } | Self::Mosquitto(_) => Facts::of("usage"),
-            Self::Input { .. } | Self::EmptyInput => Facts::of("input"),
+            Self::Input { .. } | Self::EmptyInput | Self::BadRecord { .. } => Facts::of("input"),
             Self::Tls(_) => Facts::of("tls-settings"),
             Self::Dial(_) => Facts::of("unreachable"),
             Self::Refused(connack) => Facts::refused(connack),
             Self::Session(error) => Facts::session(error),
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
-            Self::ConnectionLost(_) => Facts::of("connection-lost"),
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } => Facts::of("connection-lost"),
             Self::PublishRefused { topic, .. } => Facts {
                 topic: Some(topic.clone()),
                 ..Facts::of("publish-refused")
@@ -95,6 +95,7 @@ impl Error {
             Self::SubscribeRefused(_) => Facts::of("subscribe-refused"),
             Self::TimedOut(_) => Facts::of("timeout"),
             Self::NoReply(_) => Facts::of("no-reply"),
+            Self::Command(_) => Facts::of("command"),
             Self::Unanswered { .. } => Facts::of("unanswered"),
             Self::NotAcknowledged { .. } => Facts::of("not-acknowledged"),
             Self::Interrupted(..) => Facts::of("interrupted"),

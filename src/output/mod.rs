@@ -3,13 +3,15 @@
 pub mod bench;
 mod cjson;
 mod digits;
+mod folder;
 pub mod format;
 mod json;
 pub mod message;
+mod message_file;
 mod progress;
 mod prompt;
 mod report;
-mod stdout;
+mod sink;
 mod terminal;
 mod time;
 mod trace;
@@ -19,10 +21,12 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use folder::Folder;
 use format::Complaint;
+pub use message_file::MessageFile;
 pub use progress::ProgressLine;
 pub use prompt::{Answer, ask_secret};
-pub use stdout::Stdout;
+pub use sink::Sink;
 pub use trace::Trace;
 
 use crate::dialect::Dialect;

@@ -4,7 +4,7 @@
 use crate::support::{Client, Running, free_port, mozzie, wait_until};
 
 /// Starts `mozzie broker` on a free port and reads from its stdout where it listens.
-fn broker() -> (Running, u16) {
+pub fn broker() -> (Running, u16) {
     let run = mozzie("broker --port 0").start();
     run.wait_for_stdout("\n");
     let url = String::from_utf8(run.printed()).unwrap();

@@ -16,12 +16,14 @@
 )]
 
 mod bad_input;
+mod delivery;
 mod dialect_argv;
 mod dialect_link;
 mod dialect_options_file;
 mod dialect_wire;
 mod embedded;
 mod exit_codes;
+mod faults;
 mod format;
 mod generated;
 mod hostile_broker;
@@ -29,6 +31,7 @@ mod json_errors;
 mod layers;
 mod profiles;
 mod publish;
+mod publish_records;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;
@@ -36,6 +39,8 @@ mod request;
 mod secrets;
 mod signals;
 mod subscribe;
+mod subscribe_exec;
+mod subscribe_files;
 mod subscribe_json;
 mod subscribe_pipes;
 mod subscribe_retained;

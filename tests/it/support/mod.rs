@@ -2,6 +2,7 @@
 
 mod certs;
 mod client;
+mod fault;
 mod mosquitto;
 mod mozzie;
 mod port;
@@ -18,12 +19,13 @@ use std::{
 };
 
 pub use certs::{Certs, certs};
-pub use client::Client;
-pub use mosquitto::Mosquitto;
+pub use client::{Client, Message};
+pub use fault::{Fault, FaultyLink};
+pub use mosquitto::{Config as MosquittoConfig, Mosquitto};
 pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
 pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
-pub use scripted::{Scripted, filters};
+pub use scripted::{Peer, Scripted, filters};
 
 /// How long anything may take before a test gives up on it: generous, because the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);
