@@ -200,26 +200,26 @@ pub fn parse(
     }
     match parse_native(arguments) {
         Ok(parsed) => Ok(parsed),
-        Err(Refusal::Help(text)) => Ok(Parsed::Print(text)),
-        Err(Refusal::Error(error)) => Err(error),
+        Err(Stopped::Help(text)) => Ok(Parsed::Print(text)),
+        Err(Stopped::Error(error)) => Err(error),
     }
 }
 
 /// Why a command line is not run.
-enum Refusal {
+enum Stopped {
     /// Help or the version was asked for.
     Help(String),
     Error(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
 }
 
 /// What was typed, over the option file, over the environment, over the profile.
-fn parse_native(arguments: Vec<OsString>) -> Result<Parsed, Refusal> {
+fn parse_native(arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
     let (typed, command) = Line::parse(&arguments, false)?;
     let file = command
         .debug_args()
@@ -238,7 +238,7 @@ fn surrounded(
     typed: &Line,
     line: &Line,
     mut command: Command,
-) -> Result<Parsed, Refusal> {
+) -> Result<Parsed, Stopped> {
     if command.connection_mut().is_none() {
         return Ok(Parsed::Run(command));
     }
@@ -249,8 +249,8 @@ fn surrounded(
     } else {
         let arguments = behind_verb(arguments, words);
         let (full, surrounded) =
-            Line::parse(&arguments, true).map_err(|refusal| match refusal {
-                Refusal::Error(error) => Refusal::Error(profile::named(error, &around.settings)),
+            Line::parse(&arguments, true).map_err(|stopped| match stopped {
+                Stopped::Error(error) => Stopped::Error(profile::named(error, &around.settings)),
                 help => help,
             })?;
         command = surrounded;
@@ -287,8 +287,8 @@ pub fn check_profile(name: &str, file: &profile::file::ConfigFile) -> Result<(),
     let mut arguments = vec!["mozzie".into(), "sub".into()];
     arguments.extend(profile::words(&settings));
     match Line::parse(&arguments, false) {
-        Ok(_) | Err(Refusal::Help(_)) => Ok(()),
-        Err(Refusal::Error(error)) => Err(profile::named(error, &settings)),
+        Ok(_) | Err(Stopped::Help(_)) => Ok(()),
+        Err(Stopped::Error(error)) => Err(profile::named(error, &settings)),
     }
 }
 
@@ -316,7 +316,7 @@ struct Line {
 
 impl Line {
     /// With `overriding`, the last of several words for one option counts.
-    fn parse(arguments: &[OsString], overriding: bool) -> Result<(Self, Command), Refusal> {
+    fn parse(arguments: &[OsString], overriding: bool) -> Result<(Self, Command), Stopped> {
         let typed = arguments.get(1).and_then(|verb| verb.to_str());
         let verb =
             typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
@@ -330,7 +330,7 @@ impl Line {
             .and_then(|matches| Ok((Command::from_matches(&matches)?, matches)));
         match parsed {
             Ok((command, matches)) => Ok((Self { root, matches }, command)),
-            Err(error) => Err(Refusal::of(error.format(&mut root), verb)),
+            Err(error) => Err(Stopped::of(error.format(&mut root), verb)),
         }
     }
 
@@ -348,7 +348,7 @@ impl Line {
     }
 }
 
-impl Refusal {
+impl Stopped {
     fn of(error: clap::Error, verb: Option<&str>) -> Self {
         use clap::error::ErrorKind;
         match error.kind() {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::Message;
 use crate::output::{Diagnostics, MessageFile};
 use crate::payload::stdin_metadata;
@@ -41,7 +41,7 @@ pub struct Tally {
     unknown_why: String,
     refused: u64,
     /// The topic of the first one that was refused, and why it was.
-    refusal: Option<(String, String)>,
+    refusal: Option<(String, Refusal)>,
 }
 
 impl Tally {
@@ -121,9 +121,9 @@ impl Tally {
         self.unconfirmed > 0
     }
 
-    pub fn refuse(&mut self, topic: &str, why: String) {
+    pub fn refuse(&mut self, topic: &str, why: impl Into<Refusal>) {
         self.refused += 1;
-        self.refusal.get_or_insert((topic.to_owned(), why));
+        self.refusal.get_or_insert((topic.to_owned(), why.into()));
     }
 
     /// `N of M messages acknowledged`.
@@ -153,7 +153,10 @@ impl Tally {
         if let Some((topic, why)) = self.refusal {
             let why = match self.total {
                 ..=1 => why,
-                _ => format!("{why}; {line}"),
+                _ => {
+                    let text = format!("{why}; {line}");
+                    why.worded(text)
+                }
             };
             return Err(Error::PublishRefused { topic, why });
         }

@@ -1,6 +1,6 @@
 //! An error as a program reads it, for `--json-errors`: its kind, and what the broker said.
 
-use super::Error;
+use super::{Error, Refusal};
 use crate::bench::{BenchError, ConnectionError};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::{Properties, PropertyId};
@@ -35,6 +35,15 @@ impl Facts {
             reason_string: text(PropertyId::ReasonString),
             server_reference: text(PropertyId::ServerReference),
             topic: None,
+        }
+    }
+
+    fn refusal(kind: &'static str, refusal: &Refusal) -> Self {
+        let reason = refusal.reason;
+        Self {
+            reason: reason.map(|reason| (reason, reason.name().to_owned())),
+            reason_string: refusal.reason_string.clone(),
+            ..Self::of(kind)
         }
     }
 
@@ -88,11 +97,11 @@ impl Error {
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
             Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } => Facts::of("connection-lost"),
-            Self::PublishRefused { topic, .. } => Facts {
+            Self::PublishRefused { topic, why } => Facts {
                 topic: Some(topic.clone()),
-                ..Facts::of("publish-refused")
+                ..Facts::refusal("publish-refused", why)
             },
-            Self::SubscribeRefused(_) => Facts::of("subscribe-refused"),
+            Self::SubscribeRefused(why) => Facts::refusal("subscribe-refused", why),
             Self::TimedOut(_) => Facts::of("timeout"),
             Self::NoReply(_) => Facts::of("no-reply"),
             Self::Command(_) => Facts::of("command"),

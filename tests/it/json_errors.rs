@@ -73,7 +73,7 @@ fn a_refusal_has_the_brokers_reason() {
 }
 
 #[test]
-fn a_refused_message_names_its_topic() {
+fn a_refused_message_names_its_topic_and_the_reason() {
     let broker = Scripted::welcoming(|peer| {
         let publish = peer.expect(wire::PUBLISH);
         let id = publish.body[3..5].to_vec();
@@ -87,6 +87,23 @@ fn a_refused_message_names_its_topic() {
     let object = object(&done.stderr);
     assert_eq!(object["kind"], "publish-refused", "{done}");
     assert_eq!(object["topic"], "a", "{done}");
+    assert_eq!(object["reason_code"], 0x87, "{done}");
+    assert_eq!(object["reason"], "not authorized", "{done}");
+    broker.finish();
+}
+
+#[test]
+fn a_refused_subscription_has_the_reason() {
+    let broker = Scripted::welcoming(|peer| {
+        let subscribe = peer.expect(wire::SUBSCRIBE);
+        peer.send(wire::suback(peer.v5, subscribe.id(), &[0x97]));
+        peer.next();
+    });
+    let done = mozzie("sub -t a -V 5 --json-errors").at(broker.port).run();
+    done.status(5);
+    let object = object(&done.stderr);
+    assert_eq!(object["kind"], "subscribe-refused", "{done}");
+    assert_eq!(object["reason_code"], 0x97, "{done}");
     broker.finish();
 }
 
