@@ -217,7 +217,8 @@ const MAX_UNCONFIRMED: usize = 4 << 20;
 const OVERHEAD: usize = 200;
 
 impl Unsent {
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// Opens the file, which must not be one that messages are read from: stdin or `input`.
+    pub fn open(path: &Path, input: Option<&Path>) -> Result<Self, Error> {
         let refuse = |error: &std::io::Error| {
             let reason = crate::net::io_reason(error);
             Error::usage(
@@ -226,11 +227,17 @@ impl Unsent {
             )
         };
         let file = MessageFile::open(path).map_err(|e| refuse(&e))?;
-        if is_stdin(&file) {
-            return Err(Error::usage(
-                format!("--unsent: '{}' is also stdin", path.display()),
-                "give another file; it would be read and written at once",
-            ));
+        let inputs = [
+            ("stdin", stdin_metadata().ok()),
+            ("the input", input.and_then(|path| path.metadata().ok())),
+        ];
+        for (name, input) in inputs {
+            if input.is_some_and(|input| file.is(&input)) {
+                return Err(Error::usage(
+                    format!("--unsent: '{}' is also {name}", path.display()),
+                    "give another file; it would be read and written at once",
+                ));
+            }
         }
         Ok(Self {
             path: path.to_owned(),
@@ -305,17 +312,6 @@ fn messages(count: u64) -> String {
     match count {
         1 => "1 message".to_owned(),
         _ => format!("{count} messages"),
-    }
-}
-
-/// To read a file while appending to it would never end.
-fn is_stdin(file: &MessageFile) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), stdin_metadata()) {
-        (Ok(file), Ok(stdin)) => {
-            file.is_file() && (file.dev(), file.ino()) == (stdin.dev(), stdin.ino())
-        }
-        _ => false,
     }
 }
 

@@ -61,6 +61,11 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     }
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
+    // Before anything is read from a pipe, which would be lost.
+    let unsent = match &args.delivery.unsent {
+        Some(path) => Some(Unsent::open(path, args.input.file.as_deref())?),
+        None => None,
+    };
     let messages = input::messages(
         args.input,
         args.records,
@@ -72,12 +77,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     Ok(PublishPlan {
         connection,
         messages,
-        unsent: args
-            .delivery
-            .unsent
-            .as_deref()
-            .map(Unsent::open)
-            .transpose()?,
+        unsent,
         timeout: args.delivery.timeout.map(|span| span.0),
         drain: args.delivery.drain.0,
         disconnect: properties.of(Place::Disconnect),
@@ -296,7 +296,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn publish(&mut self, mut message: Message) {
-        match self.client.session().publish(message.clone(), 0) {
+        match self.client.session().publish_copy(&message, 0) {
             Ok(_) => {
                 self.tally.taken(1);
                 if message.qos == QoS::AtMostOnce {

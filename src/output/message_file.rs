@@ -1,7 +1,8 @@
 //! Messages kept in a file, one JSON object a line as `sub --json` prints them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -33,8 +34,11 @@ impl MessageFile {
         })
     }
 
-    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
-        self.file.metadata()
+    /// Whether it is this regular file, by whatever name.
+    pub fn is(&self, other: &Metadata) -> bool {
+        self.file.metadata().is_ok_and(|file| {
+            file.is_file() && (file.dev(), file.ino()) == (other.dev(), other.ino())
+        })
     }
 
     /// Messages that were added.

@@ -163,10 +163,16 @@ fn a_file_that_cannot_be_opened_is_2_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_file_that_is_also_stdin_is_2_and_keeps_its_messages() {
+fn a_file_that_is_also_the_input_is_2_and_keeps_its_messages() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rest.json");
     fs::write(&file, "kept\n").unwrap();
+    mozzie("pub --json-lines")
+        .at(free_port())
+        .option("-f", &file)
+        .option("--unsent", &file)
+        .run()
+        .fails(2, &["also the input"]);
     mozzie("pub -t a -l -q 1")
         .at(free_port())
         .option("--unsent", &file)

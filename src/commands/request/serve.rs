@@ -337,7 +337,7 @@ impl<'a> Server<'a> {
 
     fn send_replies(&mut self) {
         while let Some(reply) = self.replies.pop_front() {
-            match self.client.session().publish(reply.clone(), 0) {
+            match self.client.session().publish_copy(&reply, 0) {
                 Ok(_) => {}
                 Err(PublishError::WindowFull | PublishError::NotConnected) => {
                     self.replies.push_front(reply);

@@ -310,20 +310,37 @@ impl Session {
     /// Publishes a message whose topic is a valid topic name. At QoS 1 and 2 the session keeps it
     /// until [`Event::Acknowledged`] returns `token`. Returns the packet id, 0 at QoS 0.
     pub fn publish(&mut self, message: Message, token: u64) -> Result<u16, PublishError> {
+        let packet_id = self.send_publish(&message)?;
+        if packet_id != 0 {
+            self.outbound.push_sent(message, token);
+        }
+        Ok(packet_id)
+    }
+
+    /// The same for a message that the caller keeps, which at QoS 0 needs no copy.
+    pub fn publish_copy(&mut self, message: &Message, token: u64) -> Result<u16, PublishError> {
+        let packet_id = self.send_publish(message)?;
+        if packet_id != 0 {
+            self.outbound.push_sent(message.clone(), token);
+        }
+        Ok(packet_id)
+    }
+
+    /// Writes a new PUBLISH. Returns the packet id by which it must be kept, 0 at QoS 0.
+    fn send_publish(&mut self, message: &Message) -> Result<u16, PublishError> {
         if self.phase != Phase::Connected {
             return Err(PublishError::NotConnected);
         }
-        self.check(&message)?;
+        self.check(message)?;
         if message.qos == QoS::AtMostOnce {
-            self.write_publish(&message, 0, false)?;
+            self.write_publish(message, 0, false)?;
             return Ok(0);
         }
         if self.outbound.room(self.window()) == 0 {
             return Err(PublishError::WindowFull);
         }
         let packet_id = self.outbound.next_packet_id();
-        self.write_publish(&message, packet_id, false)?;
-        self.outbound.push_sent(message, token);
+        self.write_publish(message, packet_id, false)?;
         Ok(packet_id)
     }
 
