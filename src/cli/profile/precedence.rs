@@ -126,7 +126,15 @@ const REMOTE: &[&str] = &["host", "port", "url", "unix", "bind", "proxy", "no-tl
 const MQTT_5: &[&str] = &["session-expiry-interval", PROPERTY];
 const MQTT_5_OF_VERBS: &[&str] = &["no-local", "retain-as-published", "retain-handling"];
 /// Options of verbs that decide what is printed.
-const OUTPUT_OF_VERBS: &[&str] = &["json", "verbose", "no-newline", "format", "serve"];
+const OUTPUT_OF_VERBS: &[&str] = &[
+    "json",
+    "verbose",
+    "no-newline",
+    "format",
+    "serve",
+    "watch",
+    "message-rate",
+];
 
 /// The lower settings that count beside what was typed.
 ///
@@ -424,12 +432,22 @@ mod tests {
             assert!(is_known(name), "{name}");
         }
         let verbs = crate::cli::command();
-        for name in MQTT_5_OF_VERBS.iter().chain(OUTPUT_OF_VERBS) {
+        for name in MQTT_5_OF_VERBS {
             let is_option = |verb: &clap::Command| {
                 verb.get_arguments()
                     .any(|arg| arg.get_long() == Some(*name))
             };
             assert!(verbs.get_subcommands().any(is_option), "{name}");
+        }
+        // Whatever cannot go with --json decides what is printed.
+        for verb in ["sub", "rr"].map(|name| verbs.find_subcommand(name).unwrap()) {
+            let json = |arg: &clap::Arg| arg.get_long() == Some("json");
+            for arg in verb.get_arguments() {
+                let conflicts = verb.get_arg_conflicts_with(arg);
+                let decides = json(arg) || conflicts.into_iter().any(json);
+                let name = arg.get_long().unwrap_or_default();
+                assert!(!decides || OUTPUT_OF_VERBS.contains(&name), "{name}");
+            }
         }
         // Everything under the heading of TLS turns it on, but for the one that turns it off.
         let command =
