@@ -34,7 +34,8 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     } else {
         let plan = ask::plan(args, dialect)?;
         runtime.block_on(async {
-            let stdout = Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;
+            let stdout =
+                Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;
             ask::Asker::new(plan, stdout, trace, mixed_in, diagnostics)
                 .run(signals()?)
                 .await

@@ -47,7 +47,7 @@ pub struct SubscribePlan {
 pub enum Retained {
     All,
     None,
-    /// And the first that is not, or that no more will come, ends it.
+    /// Until all have come; under mosquitto's name until the first that is not.
     Only,
 }
 
@@ -123,7 +123,6 @@ pub fn plan(
     if !dialect.is_native() {
         connection.reconnect = Reconnect::WhenReached;
     }
-    let destination = destination(&args, &connection, dialect)?;
     let plan = SubscribePlan {
         subscriptions: Subscriptions::new(subscriptions, properties.of(Place::Subscribe)),
         unsubscribe,
@@ -146,6 +145,8 @@ pub fn plan(
         random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
     };
+    // Last, for it may make files.
+    let destination = destination(&args, &plan.connection, dialect)?;
     Ok((plan, destination))
 }
 
