@@ -1,6 +1,5 @@
 //! How to reach a broker and who to be there: the options that pub, sub and bench share.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -68,7 +67,7 @@ pub struct BrokerAddressArgs {
     /// Connect to a Unix domain socket
     #[arg(long, value_name = "PATH", env = "MOZZIE_UNIX", hide_env = true)]
     pub unix: Option<PathBuf>,
-    /// Connect from this local address
+    /// Connect from this local address, or from that of a name
     #[arg(
         short = 'A',
         long = "bind",
@@ -76,7 +75,7 @@ pub struct BrokerAddressArgs {
         env = "MOZZIE_BIND",
         hide_env = true
     )]
-    pub bind: Option<IpAddr>,
+    pub bind: Option<String>,
     /// Keep trying to make the first connection for this long
     #[arg(
         long,

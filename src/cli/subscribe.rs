@@ -1,5 +1,7 @@
 //! `mozzie sub`.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueEnum};
 
 use super::connection::{ConnectionArgs, DebugArgs};
@@ -135,8 +137,8 @@ pub struct OutputArgs {
     /// and behind a dot the most bytes of a text, the decimals of a number, or the digits of a
     /// hexadecimal group with the separator of groups behind it.
     #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
-    pub format: Option<String>,
-    /// mosquitto's `--pretty`, for its `%j` and `%J`.
-    #[arg(skip)]
+    pub format: Option<OsString>,
+    /// Spread JSON (--json, %j, %J) over lines, indented with tabs
+    #[arg(long)]
     pub pretty: bool,
 }

@@ -14,13 +14,13 @@ use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
 use crate::client::{Backoff, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::Error;
+use crate::error::{Error, Verdict};
 use crate::mqtt::packet::{Message, Secret};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net::{self, Address, Endpoint, TcpAddress, TlsClient, TlsSettings, WebSocket};
+use crate::net::{self, Address, Bind, Endpoint, TcpAddress, TlsClient, TlsSettings, WebSocket};
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -72,9 +72,10 @@ pub fn plan(
         max_in_flight: args.session.max_in_flight,
         connack_timeout: args.broker.connect_timeout.0,
         alias_topics: false,
+        any_alias: !dialect.is_native(),
     };
     Ok(ConnectionPlan {
-        endpoint: endpoint(args)?,
+        endpoint: endpoint(args, dialect)?,
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
@@ -382,7 +383,18 @@ fn session_life(args: &ConnectionArgs, version: Version) -> Result<(bool, Proper
     Ok((!keep, properties))
 }
 
-fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
+/// Where `-A` says to connect from.
+fn local_address(typed: &str, dialect: Dialect) -> Result<Bind, Error> {
+    Bind::look_up(typed).map_err(|reason| match dialect {
+        Dialect::Native => Error::usage(
+            format!("-A '{typed}': no such local address: {reason}"),
+            "give an address of one of this machine's interfaces",
+        ),
+        Dialect::Mosquitto(_) => Verdict::usage("Unable to connect (Lookup error).\n").into(),
+    })
+}
+
+fn endpoint(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> {
     let broker = &args.broker;
     let url = broker.url.as_ref();
     if url.is_some() && (broker.host.is_some() || broker.port.is_some()) {
@@ -444,7 +456,10 @@ fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
                 ));
             }
             let mut address = TcpAddress::new(host, port);
-            address.bind = broker.bind;
+            address.bind = match &broker.bind {
+                Some(typed) => Some(local_address(typed, dialect)?),
+                None => None,
+            };
             address.proxy = transport.proxy.clone().map(Arc::new);
             Address::Tcp(address)
         }

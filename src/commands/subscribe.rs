@@ -1,6 +1,7 @@
 //! `mozzie sub`: from topic filters to messages on stdout.
 
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -162,15 +163,22 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
 pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
     let newline = !args.no_newline;
     let visible = io::stdout().is_terminal();
+    let layout = match args.pretty {
+        false => Layout::Line,
+        true => Layout::Pretty,
+    };
     if let Some(format) = &args.format {
-        let json = match (dialect, args.pretty) {
-            (Dialect::Native, _) => JsonDialect::Native,
-            (Dialect::Mosquitto(_), false) => JsonDialect::Mosquitto(Layout::Line),
-            (Dialect::Mosquitto(_), true) => JsonDialect::Mosquitto(Layout::Pretty),
+        let json = match dialect {
+            Dialect::Native => JsonDialect::Native(layout),
+            Dialect::Mosquitto(_) => JsonDialect::Mosquitto(layout),
         };
-        let template = Template::parse(format, json).map_err(|e| {
+        let template = Template::parse(format.as_bytes(), json).map_err(|e| {
             Error::usage(
-                format!("-F '{format}': {}", e.describe(format)),
+                format!(
+                    "-F '{}': {}",
+                    format.display(),
+                    e.describe(format.as_bytes())
+                ),
                 "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
             )
         })?;
@@ -183,7 +191,14 @@ pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
     Ok(match args.json {
         Some(form) => Format::Json {
             parsed: form == JsonForm::Parsed,
+            layout,
         },
+        None if args.pretty && dialect.is_native() => {
+            return Err(Error::usage(
+                "--pretty spreads JSON, and there is none",
+                "add --json, or -F with %j or %J",
+            ));
+        }
         None => Format::Raw {
             topic: args.verbose,
             newline,
@@ -387,9 +402,10 @@ impl<'a> Subscriber<'a> {
 
     fn answered(&mut self) {
         self.answers_due = self.answers_due.saturating_sub(1);
-        // With nothing subscribed to, the answer is all that can come.
-        let only_unsubscribes =
-            self.plan.subscriptions.list.is_empty() && self.plan.connection.settings.clean_start;
+        // With nothing subscribed to, the answer is all that can come; mosquitto_sub waits on.
+        let only_unsubscribes = self.plan.subscriptions.list.is_empty()
+            && self.plan.connection.settings.clean_start
+            && self.diagnostics.dialect().is_native();
         if self.answers_due == 0 && (self.plan.stop.after_suback || only_unsubscribes) {
             self.enough = true;
         }
@@ -513,7 +529,7 @@ impl<'a> Subscriber<'a> {
     async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
         ending::leave(
             self.client,
-            (self.goodbye, self.plan.disconnect),
+            (Some(self.goodbye), self.plan.disconnect),
             self.stdout,
             self.trace,
             signals,

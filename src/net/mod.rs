@@ -22,7 +22,7 @@ mod testing;
 #[allow(unused_imports)]
 pub use {
     dial::{Dialed, Steps, dial},
-    endpoint::{Address, Endpoint, TcpAddress},
+    endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
     proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
     secret::Secret,

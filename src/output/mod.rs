@@ -5,6 +5,7 @@ mod cjson;
 mod digits;
 pub mod format;
 mod json;
+pub mod latency;
 pub mod message;
 mod progress;
 mod stdout;

@@ -231,19 +231,11 @@ fn connection(
         None if port == 0 => Some(host.into()),
         None => None,
     };
-    let bind = match typed.bind.as_deref().filter(|_| unix.is_none()) {
-        None => None,
-        Some(address) => Some(
-            address
-                .parse()
-                .map_err(|_| Verdict::usage("Unable to connect (Lookup error).\n"))?,
-        ),
-    };
     Ok(ConnectionArgs {
         broker: BrokerAddressArgs {
             host: unix.is_none().then(|| host.to_owned()),
             port: unix.is_none().then_some(port),
-            bind,
+            bind: typed.bind.clone().filter(|_| unix.is_none()),
             ..BrokerAddressArgs::at_unix(unix)
         },
         login: LoginArgs {
@@ -266,7 +258,7 @@ fn connection(
         transport: TransportArgs {
             ws: typed.websocket,
             proxy: typed.proxy.clone(),
-            nodelay: typed.nodelay,
+            nodelay: typed.nodelay || typed.latency,
             ..TransportArgs::default()
         },
         will: WillArgs {
@@ -428,9 +420,6 @@ fn request(
         ));
     }
     check_library(typed, version)?;
-    if typed.latency {
-        return Err(refuse("mozzie does not have --latency yet."));
-    }
     // rr sends no such packet
     properties.forget(Place::Unsubscribe);
     let has_properties = version == Version::V5;
@@ -444,7 +433,7 @@ fn request(
         input: input_args(input),
         replies: RepliesArgs {
             replies: 1,
-            latency: false,
+            latency: typed.latency,
             window: 1,
             no_retained: typed.no_retained,
             retain_as_published: typed.retain_as_published && has_properties,

@@ -100,9 +100,10 @@ impl Writer {
                 Step::Retain => out.push(b'0' + u8::from(message.retain)),
                 Step::Time(field) => field.text(piece(), out),
                 Step::Nanoseconds => nanoseconds(received, out),
-                Step::Json { parsed } => {
+                Step::Json { parsed, layout } => {
                     let clock = &mut self.clock;
-                    json::write(publish, *parsed, |out| clock.write(received, out), out);
+                    let tst = |out: &mut Vec<u8>| clock.write(received, out);
+                    json::write(publish, *parsed, *layout, tst, out);
                 }
                 Step::MosquittoJson { parsed, layout } => {
                     let tst = cjson::Time {
