@@ -24,6 +24,8 @@ pub struct SubscribeArgs {
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
+    pub live: LiveArgs,
+    #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub debug: DebugArgs,
@@ -141,4 +143,16 @@ pub struct OutputArgs {
     /// Spread JSON (--json, %j, %J) over lines, indented with tabs
     #[arg(long)]
     pub pretty: bool,
+}
+
+/// In place of the messages.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LiveArgs {
+    /// Show the topics as a live table on the terminal: last value, count, rate, age, and whether it is retained
+    #[arg(short, long, conflicts_with_all = ["verbose", "no_newline", "json", "format", "pretty"])]
+    pub watch: bool,
+    /// Print how many messages came in each second
+    #[arg(long, conflicts_with_all = ["watch", "verbose", "no_newline", "json", "format", "pretty"])]
+    pub message_rate: bool,
 }

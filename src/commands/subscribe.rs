@@ -20,9 +20,10 @@ use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
+use crate::net::{Address, Endpoint};
 use crate::output::format::{JsonDialect, Layout, Template};
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout, Trace};
+use crate::output::{Diagnostics, Display, Lines, Rate, Stdout, Table, Trace};
 use crate::signal::{Signal, Signals};
 
 /// What `sub` is to do, checked.
@@ -38,7 +39,7 @@ struct SubscribePlan {
     stop: Stop,
     /// Of the messages that count, how many in a hundred are printed.
     random_percent: Option<f64>,
-    format: Format,
+    display: Display,
 }
 
 /// Which messages count, by their retain flag.
@@ -154,9 +155,38 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output, dialect)?,
+        display: display(&args, &connection.endpoint, dialect)?,
         random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
+    })
+}
+
+/// How messages are shown.
+fn display(args: &SubscribeArgs, broker: &Endpoint, dialect: Dialect) -> Result<Display, Error> {
+    let now = std::time::Instant::now();
+    if args.live.message_rate {
+        return Ok(Display::Rate(Rate::new(now)));
+    }
+    let watch = args.live.watch;
+    if watch && dialect.is_native() {
+        if !io::stdout().is_terminal() {
+            return Err(Error::usage(
+                "--watch: stdout is no terminal",
+                "leave it out; -v and --json print each message",
+            ));
+        }
+        return Ok(Display::Table(Box::new(Table::new(
+            broker.to_string(),
+            now,
+        ))));
+    }
+    let printer = Printer::new(format(&args.output, dialect)?);
+    Ok(match (watch, &broker.address) {
+        (false, _) => Display::Messages(printer),
+        (true, Address::Tcp(tcp)) => Display::Lines(Lines::new(), tcp.host.to_string(), printer),
+        (true, Address::Unix(path)) => {
+            Display::Lines(Lines::new(), path.display().to_string(), printer)
+        }
     })
 }
 
@@ -210,7 +240,6 @@ pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
 struct Subscriber<'a> {
     client: Client,
     plan: SubscribePlan,
-    printer: Printer,
     stdout: Stdout,
     /// Packets that are shown among the messages.
     trace: Option<Trace>,
@@ -239,7 +268,6 @@ impl<'a> Subscriber<'a> {
     ) -> Self {
         Self {
             client: Client::new(plan.connection.clone(), observer),
-            printer: Printer::new(plan.format.clone()),
             plan,
             stdout,
             trace,
@@ -255,6 +283,7 @@ impl<'a> Subscriber<'a> {
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
         let deadline = self.plan.stop.timeout.map(|time| Instant::now() + time);
+        self.plan.display.begin(self.stdout.buffer());
         loop {
             while !self.stdout.is_full() && !self.enough {
                 match self.client.try_next() {
@@ -274,6 +303,7 @@ impl<'a> Subscriber<'a> {
                 return self.end(signals).await;
             }
             let reading = !self.stdout.is_full() && !self.enough;
+            let turn = self.plan.display.due().map(Instant::from);
             let reading = reading || self.client.session().unacknowledged() > 0;
             tokio::select! {
                 event = self.client.next(reading) => match event {
@@ -285,10 +315,23 @@ impl<'a> Subscriber<'a> {
                         return self.leave(signals, ending::output_result(Err(error))).await;
                     }
                 }
+                () = sleep_until(turn), if turn.is_some() => {
+                    // What ends at the end of a second has its last line from there.
+                    if deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                        self.turn();
+                    }
+                }
                 () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up(signals).await,
                 signal = signals.next() => return self.interrupted(signal, signals).await,
             }
         }
+    }
+
+    /// Time has passed for what is shown.
+    fn turn(&mut self) {
+        let idle = !self.stdout.is_writing();
+        let now = std::time::Instant::now();
+        self.plan.display.turn(now, idle, self.stdout.buffer());
     }
 
     fn is_done(&mut self) -> bool {
@@ -309,12 +352,17 @@ impl<'a> Subscriber<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
+                self.plan.display.note("");
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 if anew || self.answers_due > 0 {
                     self.subscribe()?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
+            ClientEvent::Retrying { why, pause } => {
+                if !self.plan.display.note(&why) {
+                    self.diagnostics.retrying(&why, pause);
+                }
+            }
             ClientEvent::Drained => {}
             ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
             ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
@@ -415,6 +463,13 @@ impl<'a> Subscriber<'a> {
         if self.enough {
             return;
         }
+        // mosquitto_sub then does nothing else with messages, and no limit counts them.
+        if let Display::Rate(rate) = &mut self.plan.display
+            && !self.diagnostics.dialect().is_native()
+        {
+            rate.count();
+            return;
+        }
         let message = &publish.message;
         let left_out = self
             .plan
@@ -439,12 +494,14 @@ impl<'a> Subscriber<'a> {
             .plan
             .random_percent
             .is_none_or(|percent| fastrand::f64() * 100.0 < percent);
+        let out = self.stdout.buffer();
         if shown {
             let diagnostics = self.diagnostics;
-            self.printer
-                .print(publish, self.stdout.buffer(), &mut |complaint| {
-                    diagnostics.complain(&complaint);
-                });
+            self.plan.display.show(publish, out, &mut |complaint| {
+                diagnostics.complain(&complaint);
+            });
+        } else {
+            self.plan.display.leave_out(publish, out);
         }
         self.count += 1;
         if self
@@ -526,7 +583,9 @@ impl<'a> Subscriber<'a> {
         self.leave(signals, result).await
     }
 
-    async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+    async fn leave(mut self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        let now = std::time::Instant::now();
+        self.plan.display.end(now, self.stdout.buffer());
         ending::leave(
             self.client,
             (Some(self.goodbye), self.plan.disconnect),

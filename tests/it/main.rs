@@ -39,3 +39,4 @@ mod subscribe_retained;
 mod support;
 mod tls;
 mod transports;
+mod watch;

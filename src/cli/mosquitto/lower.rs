@@ -11,7 +11,8 @@ use crate::cli::connection::{
 use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
-    OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
+    LiveArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs,
+    SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
 use crate::cli::values::{Percent, Span};
@@ -332,13 +333,6 @@ fn subscribe(
         ));
     }
     check_library(&typed, version)?;
-    let missing = [
-        ("--message-rate", typed.message_rate),
-        ("--watch", typed.watch),
-    ];
-    if let Some((option, _)) = missing.iter().find(|(_, used)| *used) {
-        return Err(refuse(&format!("mozzie does not have {option} yet.")));
-    }
     properties.forget(Place::Publish);
     let has_properties = version == Version::V5;
     Ok(Command::Subscribe(Box::new(SubscribeArgs {
@@ -364,6 +358,10 @@ fn subscribe(
             retain_handling: retain_handling(&typed).filter(|_| has_properties),
         },
         output: output(&typed),
+        live: LiveArgs {
+            watch: typed.watch && !typed.message_rate,
+            message_rate: typed.message_rate,
+        },
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))
