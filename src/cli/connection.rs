@@ -60,9 +60,12 @@ pub struct BrokerAddressArgs {
         hide_env_values = true
     )]
     pub url: Option<BrokerUrl>,
-    /// Find the broker by the SRV record of the host
-    // Hidden until there is a resolver.
-    #[arg(short = 'S', long, hide = true)]
+    /// Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp
+    ///
+    /// The records are tried by priority and weight until a broker can be reached. With TLS its certificate
+    /// must be the domain's. MOZZIE_NAMESERVER=ADDRESS[:PORT] is asked instead of the name servers of
+    /// /etc/resolv.conf.
+    #[arg(short = 'S', long)]
     pub srv: bool,
     /// Connect to a Unix domain socket
     #[arg(long, value_name = "PATH", env = "MOZZIE_UNIX", hide_env = true)]

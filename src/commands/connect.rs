@@ -20,7 +20,10 @@ use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net::{self, Address, Bind, Endpoint, TcpAddress, TlsClient, TlsSettings, WebSocket};
+use crate::net::{
+    self, Address, Bind, CertificateName, Endpoint, Srv, TcpAddress, TlsClient, TlsSettings,
+    WebSocket,
+};
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -101,12 +104,6 @@ fn cannot_do(args: &ConnectionArgs) -> Result<(), Error> {
         ));
     }
     let refuse = |what: &str, hint: &str| Err(Error::usage(what, hint));
-    if args.broker.srv {
-        return refuse(
-            "-S: SRV records cannot be looked up yet",
-            "name the broker with -h",
-        );
-    }
     if tls.psk.is_some() || tls.psk_identity.is_some() {
         return refuse(
             "--psk: TLS with a pre-shared key is not possible, for rustls has none",
@@ -394,6 +391,52 @@ fn local_address(typed: &str, dialect: Dialect) -> Result<Bind, Error> {
     })
 }
 
+/// What `-S` asks for.
+fn look_up(domain: &str, port: Option<u16>, tls: bool, dialect: Dialect) -> Result<Srv, Error> {
+    if let Some(port) = port {
+        return Err(Error::usage(
+            format!("-S: port {port} cannot be wanted too, for the SRV record names the port"),
+            "leave out the port, or -S",
+        ));
+    }
+    if domain.parse::<std::net::IpAddr>().is_ok() {
+        return Err(Error::usage(
+            format!("-S: {domain} is an address, and only domains have SRV records"),
+            "give a domain with -h, or leave out -S",
+        ));
+    }
+    let server = match std::env::var("MOZZIE_NAMESERVER") {
+        Err(_) => None,
+        Ok(typed) => Some(name_server(&typed).ok_or_else(|| {
+            Error::usage(
+                format!("MOZZIE_NAMESERVER '{typed}' is no address"),
+                "give an IP address, and a port behind a colon unless it is 53",
+            )
+        })?),
+    };
+    let certificate = match dialect {
+        Dialect::Native => CertificateName::Domain,
+        Dialect::Mosquitto(_) => CertificateName::Target,
+    };
+    Srv::new(tls, server, certificate).ok_or_else(|| {
+        Error::usage(
+            "-S: this mozzie is built without look-ups of SRV records",
+            "name the broker with -h and -p, or build with the feature srv",
+        )
+    })
+}
+
+/// An address with or without a port.
+fn name_server(typed: &str) -> Option<std::net::SocketAddr> {
+    let with_port = typed.parse().ok();
+    with_port.or_else(|| {
+        typed
+            .parse()
+            .ok()
+            .map(|ip: std::net::IpAddr| (ip, 53).into())
+    })
+}
+
 fn endpoint(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> {
     let broker = &args.broker;
     let url = broker.url.as_ref();
@@ -409,6 +452,7 @@ fn endpoint(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
             ("-L", url.is_some()),
             ("-h", broker.host.is_some()),
             ("-p", broker.port.is_some()),
+            ("-S", broker.srv),
             ("-A", broker.bind.is_some()),
             ("--proxy", transport.proxy.is_some()),
         ];
@@ -461,6 +505,11 @@ fn endpoint(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
                 None => None,
             };
             address.proxy = transport.proxy.clone().map(Arc::new);
+            if broker.srv {
+                let typed_port = broker.port.or(url.and_then(|url| url.port));
+                let srv = look_up(&address.host, typed_port, use_tls, dialect)?;
+                address.srv = Some(Arc::new(srv));
+            }
             Address::Tcp(address)
         }
     };

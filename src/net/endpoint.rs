@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Proxy, TlsClient, WebSocket, tcp::lookup_reason};
+use super::{Proxy, Srv, TlsClient, WebSocket, tcp::lookup_reason};
 
 /// Everything `dial` needs. Every part that is not small sits behind an `Arc`: bench clones one per connection.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct TcpAddress {
     /// A name or an IP address (IPv6 without brackets).
     pub host: Arc<str>,
     pub port: u16,
+    /// The host is a domain whose SRV records say where its brokers are; the port then means nothing.
+    pub srv: Option<Arc<Srv>>,
     /// The local addresses to connect from (`-A`).
     pub bind: Option<Bind>,
     /// Sets TCP_NODELAY.
@@ -91,6 +93,7 @@ impl TcpAddress {
         Self {
             host: host.into(),
             port,
+            srv: None,
             bind: None,
             nodelay: false,
             proxy: None,

@@ -8,6 +8,11 @@ mod endpoint;
 mod error;
 mod proxy;
 mod secret;
+#[cfg(feature = "srv")]
+mod srv;
+#[cfg(not(feature = "srv"))]
+#[path = "srv/absent.rs"]
+mod srv;
 mod stream;
 mod tcp;
 mod tls;
@@ -26,6 +31,7 @@ pub use {
     error::{DialError, Layer, Peer},
     proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
     secret::Secret,
+    srv::{CertificateName, Srv, SrvProblem},
     stream::{Stream, TlsInfo},
     tls::{TlsClient, TlsError, TlsProblem, TlsSettings, TlsVersion, explain_io},
     websocket::{WebSocket, WebSocketError, WebSocketProblem},

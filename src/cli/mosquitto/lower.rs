@@ -171,11 +171,6 @@ pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
             "Problem setting TLS options, check the options are valid.",
         ));
     }
-    if typed.srv {
-        return Err(refuse(
-            "mozzie cannot look a broker up by SRV record (-S) yet.",
-        ));
-    }
     Ok(())
 }
 
@@ -235,7 +230,9 @@ fn connection(
     Ok(ConnectionArgs {
         broker: BrokerAddressArgs {
             host: unix.is_none().then(|| host.to_owned()),
-            port: unix.is_none().then_some(port),
+            // The record names the port.
+            port: (unix.is_none() && !typed.srv).then_some(port),
+            srv: typed.srv && unix.is_none(),
             bind: typed.bind.clone().filter(|_| unix.is_none()),
             ..BrokerAddressArgs::at_unix(unix)
         },
