@@ -8,25 +8,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
+use super::endpoint;
+use crate::cli::connection::{ConnectionArgs, LoginArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
 use crate::client::{Backoff, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::{Error, Verdict};
+use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net::{
-    self, Address, Bind, CertificateName, Endpoint, Srv, TcpAddress, TlsClient, TlsSettings,
-    WebSocket,
-};
-
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
+use crate::net;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
@@ -78,7 +73,7 @@ pub fn plan(
         any_alias: !dialect.is_native(),
     };
     Ok(ConnectionPlan {
-        endpoint: endpoint(args, dialect)?,
+        endpoint: endpoint::plan(args, dialect)?,
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
@@ -224,7 +219,7 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
 }
 
 /// The first line of a file that holds a secret.
-fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     if path == Path::new("-") {
         // Only one line, so that the rest of stdin can be the messages.
         let mut line = Vec::new();
@@ -378,182 +373,4 @@ fn session_life(args: &ConnectionArgs, version: Version) -> Result<(bool, Proper
             })?;
     }
     Ok((!keep, properties))
-}
-
-/// Where `-A` says to connect from.
-fn local_address(typed: &str, dialect: Dialect) -> Result<Bind, Error> {
-    Bind::look_up(typed).map_err(|reason| match dialect {
-        Dialect::Native => Error::usage(
-            format!("-A '{typed}': no such local address: {reason}"),
-            "give an address of one of this machine's interfaces",
-        ),
-        Dialect::Mosquitto(_) => Verdict::usage("Unable to connect (Lookup error).\n").into(),
-    })
-}
-
-/// What `-S` asks for.
-fn look_up(domain: &str, port: Option<u16>, tls: bool, dialect: Dialect) -> Result<Srv, Error> {
-    if let Some(port) = port {
-        return Err(Error::usage(
-            format!("-S: port {port} cannot be wanted too, for the SRV record names the port"),
-            "leave out the port, or -S",
-        ));
-    }
-    if domain.parse::<std::net::IpAddr>().is_ok() {
-        return Err(Error::usage(
-            format!("-S: {domain} is an address, and only domains have SRV records"),
-            "give a domain with -h, or leave out -S",
-        ));
-    }
-    let server = match std::env::var("MOZZIE_NAMESERVER") {
-        Err(_) => None,
-        Ok(typed) => Some(name_server(&typed).ok_or_else(|| {
-            Error::usage(
-                format!("MOZZIE_NAMESERVER '{typed}' is no address"),
-                "give an IP address, and a port behind a colon unless it is 53",
-            )
-        })?),
-    };
-    let certificate = match dialect {
-        Dialect::Native => CertificateName::Domain,
-        Dialect::Mosquitto(_) => CertificateName::Target,
-    };
-    Srv::new(tls, server, certificate).ok_or_else(|| {
-        Error::usage(
-            "-S: this mozzie is built without look-ups of SRV records",
-            "name the broker with -h and -p, or build with the feature srv",
-        )
-    })
-}
-
-/// An address with or without a port.
-fn name_server(typed: &str) -> Option<std::net::SocketAddr> {
-    let with_port = typed.parse().ok();
-    with_port.or_else(|| {
-        typed
-            .parse()
-            .ok()
-            .map(|ip: std::net::IpAddr| (ip, 53).into())
-    })
-}
-
-fn endpoint(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> {
-    let broker = &args.broker;
-    let url = broker.url.as_ref();
-    if url.is_some() && (broker.host.is_some() || broker.port.is_some()) {
-        return Err(Error::usage(
-            "-L names the broker already, so -h and -p cannot",
-            "put host and port into the URL",
-        ));
-    }
-    let transport = &args.transport;
-    if broker.unix.is_some() {
-        let also = [
-            ("-L", url.is_some()),
-            ("-h", broker.host.is_some()),
-            ("-p", broker.port.is_some()),
-            ("-S", broker.srv),
-            ("-A", broker.bind.is_some()),
-            ("--proxy", transport.proxy.is_some()),
-        ];
-        if let Some((option, _)) = also.iter().find(|(_, used)| *used) {
-            return Err(Error::usage(
-                format!("{option} cannot go with --unix"),
-                format!("leave out {option} or --unix"),
-            ));
-        }
-    }
-    let use_tls = !args.tls.no_tls
-        && (args.tls.is_used()
-            || url.is_some_and(|url| url.tls)
-            || (url.is_none() && broker.port == Some(TLS_PORT)));
-    let use_websocket = transport.ws
-        || transport.ws_path.is_some()
-        || !transport.ws_header.is_empty()
-        || url.is_some_and(|url| url.websocket);
-    let address = match &broker.unix {
-        Some(path) => Address::Unix(path.as_path().into()),
-        None => {
-            let host = url
-                .map(|url| url.host.as_str())
-                .or(broker.host.as_deref())
-                .unwrap_or(DEFAULT_HOST);
-            let port = match url {
-                Some(url) => url.port.unwrap_or(match (url.websocket, url.tls) {
-                    (true, true) => 443,
-                    (true, false) => 80,
-                    (false, true) => TLS_PORT,
-                    (false, false) if use_tls => TLS_PORT,
-                    (false, false) => PORT,
-                }),
-                None => broker.port.unwrap_or(if use_tls { TLS_PORT } else { PORT }),
-            };
-            // An address in brackets is how URLs write IPv6; -h takes it too.
-            let host = host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'))
-                .unwrap_or(host);
-            if host.is_empty() {
-                return Err(Error::usage(
-                    "-h: the host is empty",
-                    "name a host such as localhost",
-                ));
-            }
-            let mut address = TcpAddress::new(host, port);
-            address.bind = match &broker.bind {
-                Some(typed) => Some(local_address(typed, dialect)?),
-                None => None,
-            };
-            address.proxy = transport.proxy.clone().map(Arc::new);
-            if broker.srv {
-                let typed_port = broker.port.or(url.and_then(|url| url.port));
-                let srv = look_up(&address.host, typed_port, use_tls, dialect)?;
-                address.srv = Some(Arc::new(srv));
-            }
-            Address::Tcp(address)
-        }
-    };
-    let mut endpoint = Endpoint::new(address);
-    endpoint.connect_timeout = broker.connect_timeout.0;
-    if use_tls {
-        let passphrase = match &args.tls.key_password_file {
-            Some(path) => Some(read_secret("--key-password-file", path)?),
-            None => std::env::var_os("MOZZIE_KEY_PASSWORD").map(os_bytes),
-        };
-        let tls = &args.tls;
-        let settings = TlsSettings {
-            cafile: tls.cafile.clone(),
-            capath: tls.capath.clone(),
-            use_os_certs: tls.tls_use_os_certs,
-            cert: tls.cert.clone(),
-            key: tls.key.clone(),
-            key_passphrase: passphrase.map(net::Secret::new),
-            alpn: tls.tls_alpn.clone(),
-            version: tls.tls_version,
-            ciphers: tls.ciphers.clone(),
-            insecure: tls.insecure,
-            keylog: tls.tls_keylog.clone(),
-            server_name: tls.tls_server_name.clone(),
-        };
-        endpoint.tls = Some(TlsClient::load(&settings, endpoint.host())?);
-    }
-    if use_websocket {
-        let path = transport
-            .ws_path
-            .as_deref()
-            .unwrap_or(WebSocket::DEFAULT_PATH);
-        let headers: Vec<_> = transport
-            .ws_header
-            .iter()
-            .map(|header| (header.name.clone(), header.value.clone()))
-            .collect();
-        let websocket = WebSocket::new(path, &headers).map_err(|e| {
-            Error::usage(
-                e.to_string(),
-                "a path starts with '/', and a header is 'Name: value'",
-            )
-        })?;
-        endpoint.websocket = Some(websocket);
-    }
-    Ok(endpoint)
 }

@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::cjson::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{Properties, PropertyId, Value};
 
@@ -12,70 +11,9 @@ use crate::mqtt::properties::{Properties, PropertyId, Value};
 pub(super) fn write(
     publish: &Publish,
     parsed: bool,
-    layout: Layout,
     tst: impl FnOnce(&mut Vec<u8>),
     out: &mut Vec<u8>,
 ) {
-    let begin = out.len();
-    line(publish, parsed, tst, out);
-    if layout == Layout::Pretty {
-        let line = out.split_off(begin);
-        spread(&line, out);
-    }
-}
-
-/// Copies JSON that has no white space between its tokens, as `--pretty` has it: one key a line behind tabs, a
-/// tab behind its colon, arrays on one line.
-fn spread(line: &[u8], out: &mut Vec<u8>) {
-    let new_line = |depth: usize, out: &mut Vec<u8>| {
-        out.push(b'\n');
-        out.resize(out.len() + depth, b'\t');
-    };
-    let mut containers = Vec::new();
-    let mut in_string = false;
-    let mut escaped = false;
-    for (at, &byte) in line.iter().enumerate() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            out.push(byte);
-            continue;
-        }
-        match byte {
-            b'{' | b'[' => {
-                containers.push(byte);
-                out.push(byte);
-                let is_empty = line.get(at + 1) == Some(&b'}');
-                if byte == b'{' && !is_empty {
-                    new_line(containers.len(), out);
-                }
-            }
-            b'}' => {
-                containers.pop();
-                if !out.ends_with(b"{") {
-                    new_line(containers.len(), out);
-                }
-                out.push(byte);
-            }
-            b']' => {
-                containers.pop();
-                out.push(byte);
-            }
-            b',' if containers.last() == Some(&b'{') => {
-                out.push(byte);
-                new_line(containers.len(), out);
-            }
-            b',' => out.extend_from_slice(b", "),
-            b':' => out.extend_from_slice(b":\t"),
-            _ => {
-                in_string = byte == b'"';
-                out.push(byte);
-            }
-        }
-    }
-}
-
-fn line(publish: &Publish, parsed: bool, tst: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     let message = &publish.message;
     out.extend_from_slice(b"{\"tst\":\"");
     tst(out);
@@ -271,8 +209,7 @@ mod tests {
 
     fn json(publish: &Publish, parsed: bool) -> String {
         let mut out = Vec::new();
-        let tst = |out: &mut Vec<u8>| out.extend_from_slice(b"T");
-        write(publish, parsed, Layout::Line, tst, &mut out);
+        write(publish, parsed, |out| out.extend_from_slice(b"T"), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -321,31 +258,6 @@ mod tests {
             json(&publish, false),
             r#"{"tst":"T","topic":"a/\"é","qos":1,"retain":true,"dup":true,"payloadlen":3,"mid":5,"properties":{"content-type":"text/plain","user-properties":[{"k":"1"},{"k":"2"}],"subscription-identifier":[7,9],"correlation-data_b64":"/wA=","payload-format-indicator":1},"payload":"x\ty"}"#
         );
-    }
-
-    #[test]
-    fn pretty_is_one_key_a_line_behind_tabs() {
-        let mut out = Vec::new();
-        let publish = with_payload(br#"{"a":{},"b":[1,{"c":"},{[\""},[]],"d":2}"#);
-        let tst = |out: &mut Vec<u8>| out.extend_from_slice(b"T");
-        write(&publish, true, Layout::Pretty, tst, &mut out);
-        let wanted = [
-            "{",
-            "\t\"tst\":\t\"T\",",
-            "\t\"topic\":\t\"t\",",
-            "\t\"qos\":\t0,",
-            "\t\"retain\":\tfalse,",
-            "\t\"payloadlen\":\t40,",
-            "\t\"payload\":\t{",
-            "\t\t\"a\":\t{},",
-            "\t\t\"b\":\t[1, {",
-            "\t\t\t\t\"c\":\t\"},{[\\\"\"",
-            "\t\t\t}, []],",
-            "\t\t\"d\":\t2",
-            "\t}",
-            "}",
-        ];
-        assert_eq!(String::from_utf8(out).unwrap(), wanted.join("\n"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::format::{Complaint, Layout, Template, Writer};
 use super::time::Clock;
-use super::{json, terminal};
+use super::{json, spread::spread, terminal};
 use crate::mqtt::packet::Publish;
 
 /// What `sub` prints for each message.
@@ -121,7 +121,11 @@ impl Printer {
                 clock,
             } => {
                 let tst = |out: &mut Vec<u8>| clock.write(Timestamp::now(), out);
-                json::write(publish, *parsed, *layout, tst, out);
+                let begin = out.len();
+                json::write(publish, *parsed, tst, out);
+                if *layout == Layout::Pretty {
+                    spread(begin, out);
+                }
                 true
             }
             Form::Template { writer, newline } => {

@@ -11,6 +11,7 @@ mod lines;
 pub mod message;
 mod progress;
 mod rate;
+mod spread;
 mod stdout;
 mod table;
 mod terminal;

@@ -9,7 +9,7 @@ use super::outstanding::{Outstanding, Unanswered, Verdict};
 use crate::cli::request::{DEFAULT_JOBS, RequestArgs, ServeArgs};
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::commands::subscription::{self, Subscriptions};
-use crate::commands::{connect, ending, input, sleep_until, subscribe};
+use crate::commands::{connect, display, ending, input, sleep_until};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict as MosquittoVerdict, mosquitto_reason, with_details};
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
@@ -171,7 +171,7 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
         no_retained: dialect.is_native() || args.replies.no_retained,
-        format: subscribe::format(&args.output, dialect)?,
+        format: display::format(&args.output, dialect)?,
         disconnect: properties.of(Place::Disconnect),
         connection,
     })
