@@ -206,7 +206,11 @@ impl<'a> Subscriber<'a> {
         loop {
             while !self.stdout.is_full() && !self.enough {
                 match self.client.try_next() {
-                    Ok(Some(event)) => self.handle(event)?,
+                    Ok(Some(event)) => {
+                        if let Err(error) = self.handle(event) {
+                            return self.leave(signals, Err(error)).await;
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => return self.leave(signals, Err(error)).await,
                 }
@@ -217,7 +221,9 @@ impl<'a> Subscriber<'a> {
             self.show_trace();
             // Nothing more is waiting: a reader of the pipe sees what has come.
             self.stdout.flush();
-            self.remove_waiting()?;
+            if let Err(error) = self.remove_waiting() {
+                return self.leave(signals, Err(error)).await;
+            }
             if self.is_done() {
                 return self.end(signals).await;
             }
@@ -225,10 +231,11 @@ impl<'a> Subscriber<'a> {
             let turn = self.plan.display.due().map(Instant::from);
             let reading = reading || self.client.session().unacknowledged() > 0;
             tokio::select! {
-                event = self.client.next(reading) => match event {
-                    Ok(event) => self.handle(event)?,
-                    Err(error) => return self.leave(signals, Err(error)).await,
-                },
+                event = self.client.next(reading) => {
+                    if let Err(error) = event.and_then(|event| self.handle(event)) {
+                        return self.leave(signals, Err(error)).await;
+                    }
+                }
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
                         return self.leave(signals, ending::output_result(Err(error))).await;
@@ -503,8 +510,9 @@ impl<'a> Subscriber<'a> {
     }
 
     async fn leave(mut self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        let connected = self.client.session().times_accepted() > 0;
         let now = std::time::Instant::now();
-        self.plan.display.end(now, self.stdout.buffer());
+        self.plan.display.end(connected, now, self.stdout.buffer());
         ending::leave(
             self.client,
             (Some(self.goodbye), self.plan.disconnect),

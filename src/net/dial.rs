@@ -79,7 +79,11 @@ async fn dial_by_record(endpoint: &Endpoint, domain: &str, srv: &Srv) -> Result<
     let mut looked_up = Steps::default();
     let mut failed = Ok(());
     for target in targets(endpoint, domain, srv, &mut looked_up).await? {
-        match dial_one(&endpoint.at(target, srv)?).await {
+        let dialed = match endpoint.at(target, srv) {
+            Ok(endpoint) => dial_one(&endpoint).await,
+            Err(error) => Err(error),
+        };
+        match dialed {
             Ok(mut dialed) => {
                 let before = looked_up.resolve.unwrap_or_default();
                 dialed.steps.resolve = Some(before + dialed.steps.resolve.unwrap_or_default());

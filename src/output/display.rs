@@ -85,12 +85,13 @@ impl Display {
         }
     }
 
-    /// What stands behind all messages.
-    pub fn end(&mut self, now: Instant, out: &mut Vec<u8>) {
+    /// What stands behind all messages. `connected`: there could have been some.
+    pub fn end(&mut self, connected: bool, now: Instant, out: &mut Vec<u8>) {
         match self {
             Self::Messages(_) | Self::Lines(..) => {}
             Self::Table(table) => table.end(out),
-            Self::Rate(rate) => rate.write(now, out),
+            Self::Rate(rate) if connected => rate.write(now, out),
+            Self::Rate(_) => {}
         }
     }
 }

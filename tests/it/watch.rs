@@ -163,6 +163,10 @@ fn message_rate_counts_every_message_once() {
         .run();
     done.status(0);
     assert_eq!(sum(&done.stdout), 3, "{done}");
+    // Where nothing could come nothing is counted.
+    mozzie("sub -t a --message-rate -h 127.0.0.1 -p 1")
+        .run()
+        .fails(3, &["127.0.0.1:1"]);
     mozzie("sub -t a --message-rate --json")
         .run()
         .fails(2, &["--message-rate", "--json"]);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
 /// Lines and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ const USUAL: Size = Size {
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 const CLEAR: &[u8] = b"\x1b[2J";
+/// No key at all (_POSIX_VDISABLE): 0 but on the BSDs and macOS.
+const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
 #[derive(Debug, Default)]
 pub struct Screen {
@@ -38,8 +40,9 @@ impl Screen {
             && let Ok(before) = termios::tcgetattr(io::stdin())
         {
             let mut silent = before.clone();
-            // Ctrl-C and Ctrl-Z stay what they are.
+            // Ctrl-C stays what it is; Ctrl-Z would leave the picture behind on somebody else's terminal.
             silent.local_modes.remove(LocalModes::ECHO);
+            silent.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
             // In the background a terminal refuses, or stops us: then keys may well echo.
             if is_foreground()
                 && termios::tcsetattr(io::stdin(), OptionalActions::Now, &silent).is_ok()
