@@ -201,8 +201,10 @@ impl<'a> Subscriber<'a> {
     }
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
-        let deadline = self.plan.stop.timeout.map(|time| Instant::now() + time);
-        self.plan.display.begin(self.stdout.buffer());
+        let start = Instant::now();
+        let deadline = self.plan.stop.timeout.map(|time| start + time);
+        let out = self.stdout.buffer();
+        self.plan.display.begin(start.into_std(), out);
         loop {
             while !self.stdout.is_full() && !self.enough {
                 match self.client.try_next() {
@@ -242,7 +244,7 @@ impl<'a> Subscriber<'a> {
                     }
                 }
                 () = sleep_until(turn), if turn.is_some() => {
-                    // What ends at the end of a second has its last line from there.
+                    // The end of the last second is that of all, which has its own line.
                     if deadline.is_none_or(|deadline| Instant::now() < deadline) {
                         self.turn();
                     }

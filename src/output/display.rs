@@ -22,9 +22,10 @@ pub enum Display {
 
 impl Display {
     /// What stands before all messages.
-    pub fn begin(&mut self, out: &mut Vec<u8>) {
+    pub fn begin(&mut self, now: Instant, out: &mut Vec<u8>) {
         match self {
-            Self::Messages(_) | Self::Rate(_) => {}
+            Self::Messages(_) => {}
+            Self::Rate(rate) => rate.begin(now),
             Self::Lines(lines, broker, _) => lines.begin(broker, out),
             Self::Table(table) => table.begin(out),
         }

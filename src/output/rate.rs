@@ -20,6 +20,11 @@ impl Rate {
         }
     }
 
+    /// Seconds are counted from now on.
+    pub fn begin(&mut self, now: Instant) {
+        self.due = now + SECOND;
+    }
+
     pub fn count(&mut self) {
         self.count += 1;
     }

@@ -181,6 +181,8 @@ fn message_rate_under_mosquittos_name_knows_no_limits_and_no_filters() {
     done.status(27);
     assert_eq!(done.stderr, "Timed out\n");
     assert_eq!(sum(&done.stdout), 5, "{done}");
+    let lines = done.stdout.split(|byte| *byte == b'\n').count() - 1;
+    assert!(lines <= 2, "one line for each second\n{done}");
 }
 
 #[test]
