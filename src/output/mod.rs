@@ -3,12 +3,18 @@
 pub mod bench;
 mod cjson;
 mod digits;
+mod display;
 mod folder;
 pub mod format;
 mod json;
+pub mod latency;
+mod lines;
 pub mod message;
 mod progress;
+mod rate;
 mod sink;
+mod spread;
+mod table;
 mod terminal;
 mod time;
 mod trace;
@@ -18,10 +24,14 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use display::Display;
 pub use folder::Folder;
 use format::Complaint;
+pub use lines::Lines;
 pub use progress::ProgressLine;
+pub use rate::Rate;
 pub use sink::Sink;
+pub use table::Table;
 pub use trace::Trace;
 
 use crate::dialect::Dialect;

@@ -32,6 +32,8 @@ mod publish_wire;
 mod reconnect;
 mod request;
 mod signals;
+#[cfg(feature = "srv")]
+mod srv;
 mod subscribe;
 mod subscribe_exec;
 mod subscribe_files;
@@ -41,3 +43,4 @@ mod subscribe_retained;
 mod support;
 mod tls;
 mod transports;
+mod watch;

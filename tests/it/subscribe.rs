@@ -215,7 +215,7 @@ fn idle_timeout_ends_when_nothing_comes_any_more() {
         .at(broker.port)
         .run()
         .fails(6, &["no message", "0.2 s"]);
-    for (n, (options, code, says)) in [("", 0, ""), ("-C 9", 6, "of 9 messages")]
+    for (n, (options, code, says)) in [("", 0, ""), ("-C 99", 6, "of 99 messages")]
         .into_iter()
         .enumerate()
     {
