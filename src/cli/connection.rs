@@ -1,6 +1,5 @@
 //! How to reach a broker and who to be there: the options that pub, sub and bench share.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -94,16 +93,19 @@ pub struct BrokerAddressArgs {
     /// Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://
     #[arg(short = 'L', long, value_name = "URL")]
     pub url: Option<BrokerUrl>,
-    /// Find the broker by the SRV record of the host
-    // Hidden until there is a resolver.
-    #[arg(short = 'S', long, hide = true)]
+    /// Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp
+    ///
+    /// The records are tried by priority and weight until a broker can be reached. With TLS its certificate
+    /// must be the domain's. MOZZIE_NAMESERVER=ADDRESS[:PORT] is asked instead of the name servers of
+    /// /etc/resolv.conf.
+    #[arg(short = 'S', long)]
     pub srv: bool,
     /// Connect to a Unix domain socket
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
-    /// Connect from this local address
+    /// Connect from this local address, or from that of a name
     #[arg(short = 'A', long = "bind", value_name = "ADDRESS")]
-    pub bind: Option<IpAddr>,
+    pub bind: Option<String>,
     /// Keep trying to make the first connection for this long
     #[arg(long, value_name = "TIME")]
     pub wait_for_broker: Option<Span>,

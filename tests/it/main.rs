@@ -38,6 +38,8 @@ mod reconnect;
 mod request;
 mod secrets;
 mod signals;
+#[cfg(feature = "srv")]
+mod srv;
 mod subscribe;
 mod subscribe_exec;
 mod subscribe_files;
@@ -47,3 +49,4 @@ mod subscribe_retained;
 mod support;
 mod tls;
 mod transports;
+mod watch;

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(form(PROPERTY), (Kind::Many, true, false));
         assert_eq!(form("topic-prefix"), (Kind::One, true, false));
         assert_eq!(find("max-inflight").variable(), "MOZZIE_MAX_INFLIGHT");
-        for hidden in ["psk", "srv", "profile", "show-config"] {
+        for hidden in ["psk", "profile", "show-config"] {
             assert!(all.iter().all(|option| option.name != hidden), "{hidden}");
         }
     }

@@ -80,7 +80,7 @@ impl Setting {
 /// Only one of each group can be followed.
 const EXCLUSIVE: &[&[&str]] = &[
     &["host", "url", "unix"],
-    &["port", "unix"],
+    &["port", "unix", "srv"],
     &["bind", "unix"],
     &["proxy", "unix"],
     PASSWORDS,
@@ -121,7 +121,9 @@ const TLS: &[&str] = &[
     "tls-keylog",
 ];
 /// What another broker than the one in this process needs.
-const REMOTE: &[&str] = &["host", "port", "url", "unix", "bind", "proxy", "no-tls"];
+const REMOTE: &[&str] = &[
+    "host", "port", "url", "unix", "bind", "proxy", "srv", "no-tls",
+];
 /// Connection options that only MQTT 5 has, and options of verbs that ask for it.
 const MQTT_5: &[&str] = &["session-expiry-interval", PROPERTY];
 const MQTT_5_OF_VERBS: &[&str] = &["no-local", "retain-as-published", "retain-handling"];
