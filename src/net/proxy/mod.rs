@@ -216,6 +216,8 @@ pub enum ProxyProblem {
     NotAllowed(String),
     #[error("it cannot reach {target}: {why}")]
     Unreachable { target: String, why: &'static str },
+    #[error("it failed to connect to {target}: {why}")]
+    Failed { target: String, why: &'static str },
     #[error(
         "it refused the connection to {target}: HTTP {status}{}",
         spaced(reason)
@@ -261,7 +263,7 @@ impl ProxyProblem {
                 "check scheme and port in --proxy: socks5h://, socks5:// or http://"
             }
             Self::Closed(_) => "check scheme, port and login in --proxy",
-            Self::Target(_) | Self::Io(_) => return None,
+            Self::Failed { .. } | Self::Target(_) | Self::Io(_) => return None,
         };
         Some(hint.to_owned())
     }
