@@ -216,7 +216,8 @@ pub enum ProxyProblem {
     NotAllowed(String),
     #[error("it cannot reach {target}: {why}")]
     Unreachable { target: String, why: &'static str },
-    #[error("it failed to connect to {target}: {why}")]
+    /// The trouble may be the proxy's own; mosquitto tells it from the one above.
+    #[error("it cannot reach {target}: {why}")]
     Failed { target: String, why: &'static str },
     #[error(
         "it refused the connection to {target}: HTTP {status}{}",
@@ -250,7 +251,7 @@ impl ProxyProblem {
             Self::NotAllowed(_) => {
                 "many proxies allow only some hosts and ports; ask whoever runs it"
             }
-            Self::Unreachable { .. } => {
+            Self::Unreachable { .. } | Self::Failed { .. } => {
                 "the proxy itself works; check the broker's host and port as seen from there"
             }
             Self::Http {
@@ -263,7 +264,7 @@ impl ProxyProblem {
                 "check scheme and port in --proxy: socks5h://, socks5:// or http://"
             }
             Self::Closed(_) => "check scheme, port and login in --proxy",
-            Self::Failed { .. } | Self::Target(_) | Self::Io(_) => return None,
+            Self::Target(_) | Self::Io(_) => return None,
         };
         Some(hint.to_owned())
     }
@@ -372,8 +373,9 @@ mod tests {
                 "it does not speak SOCKS5: it chose login method 7, which was not offered",
             ),
             (
+                // Not offered either, but this one can be helped.
                 b"\x05\x02",
-                "it does not speak SOCKS5: it chose login method 2, which was not offered",
+                "it wants a user name and password",
             ),
             (
                 b"\x05",
