@@ -17,6 +17,7 @@
 
 mod bad_input;
 mod dialect_argv;
+mod dialect_failures;
 mod dialect_link;
 mod dialect_options_file;
 mod dialect_wire;
@@ -26,6 +27,7 @@ mod format;
 mod generated;
 mod hostile_broker;
 mod layers;
+mod mosquitto_suite;
 mod publish;
 mod publish_stdin;
 mod publish_wire;

@@ -4,6 +4,7 @@ mod certs;
 mod client;
 mod mosquitto;
 mod mozzie;
+mod oracle;
 mod port;
 mod proxies;
 mod scripted;
@@ -21,9 +22,10 @@ pub use certs::{Certs, certs};
 pub use client::Client;
 pub use mosquitto::Mosquitto;
 pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
+pub use oracle::{THEIR_TRIES, as_2_1};
 pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
-pub use scripted::{Scripted, filters};
+pub use scripted::{Peer, Scripted, filters};
 
 /// How long anything may take before a test gives up on it: generous, because the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);
