@@ -18,6 +18,7 @@
 mod bad_input;
 mod delivery;
 mod dialect_argv;
+mod dialect_failures;
 mod dialect_link;
 mod dialect_options_file;
 mod dialect_wire;
@@ -29,6 +30,7 @@ mod generated;
 mod hostile_broker;
 mod json_errors;
 mod layers;
+mod mosquitto_suite;
 mod profiles;
 mod publish;
 mod publish_records;
