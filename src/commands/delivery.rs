@@ -39,7 +39,6 @@ pub struct Tally {
     unknown: u64,
     /// How the last of these connections broke.
     unknown_why: String,
-    refused: u64,
     /// The topic of the first one that was refused, and why it was.
     refusal: Option<(String, String)>,
 }
@@ -122,7 +121,6 @@ impl Tally {
     }
 
     pub fn refuse(&mut self, topic: &str, why: String) {
-        self.refused += 1;
         self.refusal.get_or_insert((topic.to_owned(), why));
     }
 
@@ -144,19 +142,6 @@ impl Tally {
             ""
         };
         let all = self.acknowledged == self.total && !more;
-        if let End::Interrupted(signal) = end {
-            return match all {
-                true => Ok(()),
-                false => Err(Error::Interrupted(signal, Some(format!("{line}{rest}")))),
-            };
-        }
-        if let Some((topic, why)) = self.refusal {
-            let why = match self.total {
-                ..=1 => why,
-                _ => format!("{why}; {line}"),
-            };
-            return Err(Error::PublishRefused { topic, why });
-        }
         let (acknowledged, total) = (self.acknowledged, self.total);
         let not_acknowledged = |why: String, hint| {
             Err(Error::NotAcknowledged {
@@ -166,14 +151,26 @@ impl Tally {
                 hint,
             })
         };
-        match end {
-            End::Interrupted(_) => Ok(()),
-            End::Failed(error) if all || !accepted => Err(error),
-            End::Failed(error) => {
+        match (end, self.refusal) {
+            (End::Interrupted(_), _) if all => Ok(()),
+            (End::Interrupted(signal), refusal) => {
+                let refusal = refusal.map_or_else(String::new, |(topic, why)| {
+                    format!("; the broker refused the message to '{topic}': {why}")
+                });
+                let what = format!("{line}{rest}{refusal}");
+                Err(Error::Interrupted(signal, Some(what)))
+            }
+            (_, Some((topic, why))) if total <= 1 => Err(Error::PublishRefused { topic, why }),
+            (_, Some((topic, why))) => Err(Error::PublishRefused {
+                topic,
+                why: format!("{why}; {line}"),
+            }),
+            (End::Failed(error), None) if all || !accepted => Err(error),
+            (End::Failed(error), None) => {
                 not_acknowledged(format!("{}{rest}", error.in_full()), error.hint())
             }
-            End::TimedOut(_) if all => Ok(()),
-            End::TimedOut(after) => {
+            (End::TimedOut(_), None) if all => Ok(()),
+            (End::TimedOut(after), None) => {
                 let seconds = after.as_secs_f64();
                 if acknowledged == total {
                     let what = format!("the input did not end within {seconds} s; {line}");
@@ -181,7 +178,7 @@ impl Tally {
                 }
                 not_acknowledged(format!("time ran out after {seconds} s{rest}"), None)
             }
-            End::Complete if self.unknown > 0 => not_acknowledged(
+            (End::Complete, None) if self.unknown > 0 => not_acknowledged(
                 format!(
                     "the connection broke under {} of QoS 0, and nobody knows whether they arrived: {}",
                     messages(self.unknown),
@@ -192,7 +189,7 @@ impl Tally {
                         .to_owned(),
                 ),
             ),
-            End::Complete => Ok(()),
+            (End::Complete, None) => Ok(()),
         }
     }
 }
