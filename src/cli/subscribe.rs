@@ -1,5 +1,6 @@
 //! `mozzie sub`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -25,6 +26,8 @@ pub struct SubscribeArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub destination: DestinationArgs,
+    #[command(flatten)]
+    pub live: LiveArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -147,9 +150,9 @@ pub struct OutputArgs {
     /// and behind a dot the most bytes of a text, the decimals of a number, or the digits of a
     /// hexadecimal group with the separator of groups behind it.
     #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
-    pub format: Option<String>,
-    /// mosquitto's `--pretty`, for its `%j` and `%J`.
-    #[arg(skip)]
+    pub format: Option<OsString>,
+    /// Spread JSON (--json, %j, %J) over lines, indented with tabs
+    #[arg(long)]
     pub pretty: bool,
 }
 
@@ -170,27 +173,27 @@ pub enum OnError {
 #[command(next_help_heading = "Instead of stdout")]
 pub struct DestinationArgs {
     /// Append messages to this file, and acknowledge those of QoS 1 and 2 when they are written
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output_dir", "exec"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output_dir", "exec", "watch", "message_rate"])]
     pub append: Option<PathBuf>,
     /// Write each message to a file of its own in this folder, and acknowledge it when that is complete
     ///
     /// A file holds the payload and nothing else, or what --json, -F or -v make of the message. It gets
     /// its name when it is complete. No file is overwritten: where a name is taken, a number is added.
-    #[arg(long, value_name = "DIR", conflicts_with = "exec")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"])]
     pub output_dir: Option<PathBuf>,
     /// Names of the files, in the form of -F [default: %t]
     ///
     /// Slashes and control characters become underscores, also those of a topic, and so does a dot or a
     /// hyphen at the beginning. Names are cut after 240 bytes.
     #[arg(long, value_name = "FORMAT", requires = "output_dir")]
-    pub output_name: Option<String>,
+    pub output_name: Option<OsString>,
     /// Run this command for each message, and acknowledge it when the command has ended with 0
     ///
     /// The command finds the payload on its stdin (or what --json, -F or -v make of the message), and
     /// in its environment MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties: MQTT_CONTENT_TYPE,
     /// MQTT_RESPONSE_TOPIC, MQTT_CORRELATION_DATA in hexadecimal digits, MQTT_MESSAGE_EXPIRY_INTERVAL,
     /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"])]
     pub exec: Option<String>,
     /// Commands that may run at once [default: 1]
     #[arg(long, value_name = "COUNT", requires = "exec", value_parser = clap::value_parser!(u16).range(1..))]
@@ -198,4 +201,16 @@ pub struct DestinationArgs {
     /// What to do when a command fails [default: stop]
     #[arg(long, value_name = "WHAT", requires = "exec")]
     pub on_error: Option<OnError>,
+}
+
+/// In place of the messages.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LiveArgs {
+    /// Show the topics as a live table on the terminal: last value, count, rate, age, and whether it is retained
+    #[arg(short, long, conflicts_with_all = ["verbose", "no_newline", "json", "format", "pretty"])]
+    pub watch: bool,
+    /// Print how many messages came in each second
+    #[arg(long, conflicts_with_all = ["watch", "verbose", "no_newline", "json", "format", "pretty"])]
+    pub message_rate: bool,
 }

@@ -14,13 +14,17 @@ use crate::signal::Signals;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
-pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
+pub async fn goodbye(client: Client, reason: Option<Reason>, disconnect: Properties) {
     let close = client.close(reason, disconnect, false);
     let _ = tokio::time::timeout(GOODBYE, close).await;
 }
 
 /// The same, and gives the broker time to read the acknowledgements that it was sent last.
-pub async fn goodbye_with_acknowledgements(client: Client, reason: Reason, disconnect: Properties) {
+pub async fn goodbye_with_acknowledgements(
+    client: Client,
+    reason: Option<Reason>,
+    disconnect: Properties,
+) {
     let close = client.close(reason, disconnect, true);
     let _ = tokio::time::timeout(GOODBYE, close).await;
 }
@@ -29,7 +33,7 @@ pub async fn goodbye_with_acknowledgements(client: Client, reason: Reason, disco
 /// wait that has given all. `trace` are packets that are shown among the output. A (further) signal ends the wait.
 pub async fn leave(
     client: Client,
-    (reason, disconnect): (Reason, Properties),
+    (reason, disconnect): (Option<Reason>, Properties),
     mut sink: Sink,
     trace: Option<Trace>,
     mut signals: Signals,

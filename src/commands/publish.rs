@@ -366,14 +366,16 @@ impl<'a> Publisher<'a> {
             End::Complete => {
                 // To mosquitto_pub what was written is delivered; let it arrive.
                 let linger = outcome.tally.has_trusted();
-                let closed = client.close(Reason::SUCCESS, self.disconnect, linger).await;
+                let closed = client
+                    .close(Some(Reason::SUCCESS), self.disconnect, linger)
+                    .await;
                 if let (true, Err(error)) = (linger, closed) {
                     outcome.tally.distrust(&error.to_string());
                 }
             }
             End::TimedOut(_) | End::Interrupted(_) => {
                 outcome.broke("there was no time left");
-                ending::goodbye(client, Reason::SUCCESS, self.disconnect).await;
+                ending::goodbye(client, Some(Reason::SUCCESS), self.disconnect).await;
             }
         }
         if let Some(verdict) = self.verdict {

@@ -32,6 +32,12 @@ impl Folder {
             part: path.join(format!(".mozzie-{}.part", std::process::id())),
             next: HashMap::new(),
         };
+        match fs::remove_file(&folder.part) {
+            // left behind by one that was killed and had our process id
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         folder.write_part(b"")?;
         fs::remove_file(&folder.part)?;
         Ok(folder)
@@ -48,10 +54,6 @@ impl Folder {
     }
 
     fn write_part(&self, content: &[u8]) -> io::Result<()> {
-        match fs::remove_file(&self.part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)

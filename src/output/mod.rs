@@ -3,13 +3,19 @@
 pub mod bench;
 mod cjson;
 mod digits;
+mod display;
 mod folder;
 pub mod format;
 mod json;
+pub mod latency;
+mod lines;
 pub mod message;
 mod message_file;
 mod progress;
+mod rate;
 mod sink;
+mod spread;
+mod table;
 mod terminal;
 mod time;
 mod trace;
@@ -19,11 +25,15 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use display::Display;
 pub use folder::Folder;
 use format::Complaint;
+pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
+pub use rate::Rate;
 pub use sink::Sink;
+pub use table::Table;
 pub use trace::Trace;
 
 use crate::dialect::Dialect;

@@ -40,6 +40,27 @@ fn messages_cross_the_embedded_broker_in_every_version_and_qos() {
 }
 
 #[test]
+fn retained_only_is_complete_though_this_broker_looks_them_up_behind_the_suback() {
+    let (_broker, port) = broker();
+    let mut publisher = Client::connect(port);
+    for n in 0..300 {
+        publisher.publish(&format!("kept/{n}"), "x", 1, true);
+    }
+    for qos in [0, 1, 2] {
+        mozzie("sub -t kept/# --retained-only")
+            .at(port)
+            .args(&format!("-q {qos}"))
+            .run()
+            .prints("x\n".repeat(300));
+        mozzie("sub -t none --retained-only")
+            .at(port)
+            .args(&format!("-q {qos}"))
+            .run()
+            .prints("");
+    }
+}
+
+#[test]
 fn ten_thousand_lines_cross_the_embedded_broker_in_order() {
     let (_broker, port) = broker();
     let input: String = (0..10_000).map(|n| format!("{n}\n")).collect();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use tokio::task::JoinError;
 
@@ -13,11 +14,11 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Receipt, Session};
 use crate::output::format::Template;
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Folder, Sink};
+use crate::output::{Diagnostics, Display, Folder, Sink};
 
 /// What is to become of messages, checked and opened.
 pub enum DestinationPlan {
-    Stdout(Format),
+    Stdout(Display),
     Append {
         name: String,
         file: File,
@@ -53,7 +54,8 @@ pub enum Progress {
 
 impl Destination {
     pub fn new(plan: DestinationPlan) -> Result<Self, Error> {
-        let writing = |sink: io::Result<Sink>, format, names: Option<Template>| {
+        let messages = |format| Display::Messages(Printer::new(format));
+        let writing = |sink: io::Result<Sink>, display, names: Option<Template>| {
             let sink = sink.map_err(|e| Error::io("cannot start writing", e))?;
             let names = names.map(|template| {
                 Printer::new(Format::Template {
@@ -63,7 +65,7 @@ impl Destination {
                 })
             });
             Ok(Self::Writing(Writing {
-                printer: Printer::new(format),
+                display,
                 names,
                 sink,
                 gathered: Vec::new(),
@@ -71,16 +73,16 @@ impl Destination {
             }))
         };
         match plan {
-            DestinationPlan::Stdout(format) => writing(Sink::standard_output(), format, None),
+            DestinationPlan::Stdout(display) => writing(Sink::standard_output(), display, None),
             DestinationPlan::Append { name, file, format } => {
-                writing(Sink::append(name, file), format, None)
+                writing(Sink::append(name, file), messages(format), None)
             }
             DestinationPlan::Files {
                 name,
                 folder,
                 names,
                 format,
-            } => writing(Sink::folder(name, folder), format, Some(names)),
+            } => writing(Sink::folder(name, folder), messages(format), Some(names)),
             DestinationPlan::Commands(plan) => Ok(Self::Commands(Commands::new(plan))),
         }
     }
@@ -89,6 +91,14 @@ impl Destination {
         match self {
             Self::Writing(writing) => writing.take(publish, receipt, diagnostics),
             Self::Commands(commands) => commands.take(publish, receipt, diagnostics),
+        }
+    }
+
+    /// What writes, if something does.
+    pub fn writing(&mut self) -> Option<&mut Writing> {
+        match self {
+            Self::Writing(writing) => Some(writing),
+            Self::Commands(_) => None,
         }
     }
 
@@ -203,7 +213,7 @@ impl Destination {
 
 /// Messages that a thread writes.
 pub struct Writing {
-    printer: Printer,
+    display: Display,
     /// What makes the name of each file, where each message gets one.
     names: Option<Printer>,
     sink: Sink,
@@ -218,15 +228,57 @@ impl Writing {
         self.sink.buffer()
     }
 
+    /// What stands before all messages.
+    pub fn begin(&mut self) {
+        self.display.begin(Instant::now(), self.sink.buffer());
+    }
+
+    /// When [`Writing::turn`] is due, if ever.
+    pub fn due(&self) -> Option<Instant> {
+        self.display.due()
+    }
+
+    /// Time has passed for what is shown.
+    pub fn turn(&mut self) {
+        let idle = !self.sink.is_writing();
+        self.display.turn(Instant::now(), idle, self.sink.buffer());
+    }
+
+    /// A word about the connection, if it has a place among the messages.
+    pub fn note(&mut self, text: &str) -> bool {
+        self.display.note(text)
+    }
+
+    /// A message that is not shown, by chance.
+    pub fn leave_out(&mut self, publish: &Publish) {
+        self.display.leave_out(publish, self.sink.buffer());
+    }
+
+    /// Counts a message of which nothing else is made, if that is all that is shown.
+    pub fn only_counts(&mut self) -> bool {
+        match &mut self.display {
+            Display::Rate(rate) => {
+                rate.count();
+                true
+            }
+            Display::Messages(_) | Display::Lines(..) | Display::Table(_) => false,
+        }
+    }
+
+    /// What stands behind all messages. `connected`: there could have been some.
+    pub fn end(&mut self, connected: bool) {
+        let now = Instant::now();
+        self.display.end(connected, now, self.sink.buffer());
+    }
+
     pub fn into_sink(self) -> Sink {
         self.sink
     }
 
     fn take(&mut self, publish: &Publish, receipt: Option<Receipt>, diagnostics: &Diagnostics) {
-        self.printer
-            .print(publish, self.sink.buffer(), &mut |what| {
-                diagnostics.complain(&what);
-            });
+        self.display.show(publish, self.sink.buffer(), &mut |what| {
+            diagnostics.complain(&what);
+        });
         if let Some(names) = &mut self.names {
             let mut name = Vec::new();
             names.print(publish, &mut name, &mut |what| diagnostics.complain(&what));

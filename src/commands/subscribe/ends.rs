@@ -103,17 +103,25 @@ impl Subscriber<'_> {
         mut signals: Signals,
         result: Result<(), Error>,
     ) -> Result<(), Error> {
+        let connected = self.client.session().times_accepted() > 0;
+        if let Some(writing) = self.destination.writing() {
+            writing.end(connected);
+        }
         if self.acknowledges {
             let result = result.and(self.drain(&mut signals).await);
-            ending::goodbye_with_acknowledgements(self.client, self.goodbye, self.plan.disconnect)
-                .await;
+            ending::goodbye_with_acknowledgements(
+                self.client,
+                Some(self.goodbye),
+                self.plan.disconnect,
+            )
+            .await;
             return result;
         }
         match self.destination {
             Destination::Writing(writing) => {
                 ending::leave(
                     self.client,
-                    (self.goodbye, self.plan.disconnect),
+                    (Some(self.goodbye), self.plan.disconnect),
                     writing.into_sink(),
                     self.trace,
                     signals,

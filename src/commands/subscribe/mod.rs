@@ -10,7 +10,6 @@ mod plan;
 mod retained;
 mod subscriber;
 
-pub use plan::stdout_format;
 use subscriber::Subscriber;
 
 use crate::cli::subscribe::SubscribeArgs;

@@ -1,16 +1,17 @@
 //! What `sub` is to do: from what was typed to what can be run, its files opened.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::destination::DestinationPlan;
 use super::exec::CommandPlan;
-use crate::cli::subscribe::{JsonForm, OnError, OutputArgs, SubscribeArgs};
+use crate::cli::subscribe::{OnError, OutputArgs, SubscribeArgs};
 use crate::client::{ConnectionPlan, Reconnect};
-use crate::commands::connect;
 use crate::commands::subscription::Subscriptions;
+use crate::commands::{connect, display};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::QoS;
@@ -19,7 +20,7 @@ use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::text::Text;
 use crate::net::io_reason;
 use crate::output::Folder;
-use crate::output::format::{JsonDialect, Layout, Template};
+use crate::output::format::{JsonDialect, Layout};
 use crate::output::message::Format;
 
 /// What files are called: after their topic.
@@ -47,7 +48,7 @@ pub struct SubscribePlan {
 pub enum Retained {
     All,
     None,
-    /// And the first that is not, or that no more will come, ends it.
+    /// Until all have come; under mosquitto's name until the first that is not.
     Only,
 }
 
@@ -123,7 +124,6 @@ pub fn plan(
     if !dialect.is_native() {
         connection.reconnect = Reconnect::WhenReached;
     }
-    let destination = destination(&args, &connection, dialect)?;
     let plan = SubscribePlan {
         subscriptions: Subscriptions::new(subscriptions, properties.of(Place::Subscribe)),
         unsubscribe,
@@ -146,6 +146,8 @@ pub fn plan(
         random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
     };
+    // Last, for it may make files.
+    let destination = destination(&args, &plan.connection, dialect)?;
     Ok((plan, destination))
 }
 
@@ -170,7 +172,7 @@ fn destination(
             jobs: usize::from(typed.jobs.unwrap_or(1)),
             on_error,
             format: match has_format(&args.output) {
-                true => Some(whole(format(&args.output, dialect, false)?)),
+                true => Some(whole(display::format_for(&args.output, dialect, false)?)),
                 false => None,
             },
         }));
@@ -190,20 +192,25 @@ fn destination(
         return Ok(DestinationPlan::Append {
             name: format!("'{}'", path.display()),
             file: file.map_err(|error| cannot("--append", path, error))?,
-            format: format(&args.output, dialect, false)?,
+            format: display::format_for(&args.output, dialect, false)?,
         });
     }
     if let Some(path) = &typed.output_dir {
-        let names = typed.output_name.as_deref().unwrap_or(DEFAULT_NAME);
+        let names = typed
+            .output_name
+            .as_deref()
+            .unwrap_or(OsStr::new(DEFAULT_NAME));
+        let json = JsonDialect::Native(Layout::Line);
         return Ok(DestinationPlan::Files {
             name: format!("'{}'", path.display()),
-            names: template("--output-name", names, JsonDialect::Native)?,
-            format: whole(format(&args.output, dialect, false)?),
+            names: display::template("--output-name", names, json)?,
+            format: whole(display::format_for(&args.output, dialect, false)?),
             folder: Folder::open(path).map_err(|error| cannot("--output-dir", path, error))?,
         });
     }
-    Ok(DestinationPlan::Stdout(stdout_format(
-        &args.output,
+    Ok(DestinationPlan::Stdout(display::plan(
+        args,
+        &connection.endpoint,
         dialect,
     )?))
 }
@@ -226,45 +233,4 @@ fn whole(format: Format) -> Format {
         },
         other => other,
     }
-}
-
-/// The format for stdout, where a terminal must be kept from acting on what it is shown.
-pub fn stdout_format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
-    format(args, dialect, io::stdout().is_terminal())
-}
-
-fn template(option: &str, typed: &str, json: JsonDialect) -> Result<Template, Error> {
-    Template::parse(typed, json).map_err(|e| {
-        Error::usage(
-            format!("{option} '{typed}': {}", e.describe(typed)),
-            "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
-        )
-    })
-}
-
-fn format(args: &OutputArgs, dialect: Dialect, visible: bool) -> Result<Format, Error> {
-    let newline = !args.no_newline;
-    if let Some(format) = &args.format {
-        let json = match (dialect, args.pretty) {
-            (Dialect::Native, _) => JsonDialect::Native,
-            (Dialect::Mosquitto(_), false) => JsonDialect::Mosquitto(Layout::Line),
-            (Dialect::Mosquitto(_), true) => JsonDialect::Mosquitto(Layout::Pretty),
-        };
-        let template = template("-F", format, json)?;
-        return Ok(Format::Template {
-            template,
-            newline,
-            visible: visible && dialect.is_native(),
-        });
-    }
-    Ok(match args.json {
-        Some(form) => Format::Json {
-            parsed: form == JsonForm::Parsed,
-        },
-        None => Format::Raw {
-            topic: args.verbose,
-            newline,
-            visible,
-        },
-    })
 }

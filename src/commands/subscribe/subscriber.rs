@@ -63,6 +63,8 @@ enum Timer {
     Idle,
     /// Nothing retained came for a while.
     Probe,
+    /// What is shown changes with time.
+    Turn,
 }
 
 impl<'a> Subscriber<'a> {
@@ -103,6 +105,9 @@ impl<'a> Subscriber<'a> {
     }
 
     pub async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        if let Some(writing) = self.destination.writing() {
+            writing.begin();
+        }
         loop {
             if let Err(error) = self.take_what_is_there() {
                 return self.leave(signals, Err(error)).await;
@@ -132,8 +137,14 @@ impl<'a> Subscriber<'a> {
                             return self.leave(signals, Err(error)).await;
                         }
                     }
+                    // The end of the last second is that of all, which has its own line.
+                    Some((_, Timer::Turn)) if self.deadline.is_none_or(|at| Instant::now() < at) => {
+                        if let Some(writing) = self.destination.writing() {
+                            writing.turn();
+                        }
+                    }
                     Some((_, Timer::Idle)) => return self.nothing_came(signals).await,
-                    Some((_, Timer::Timeout)) | None => return self.time_is_up(signals).await,
+                    Some((_, Timer::Timeout | Timer::Turn)) | None => return self.time_is_up(signals).await,
                 },
                 signal = signals.next() => return self.interrupted(signal, signals).await,
             }
@@ -189,7 +200,12 @@ impl<'a> Subscriber<'a> {
         // What is only to be finished may take longer.
         let deadline = self.deadline.filter(|_| !(self.enough && working));
         let timeout = deadline.map(|at| (at, Timer::Timeout));
-        silence.into_iter().chain(timeout).min_by_key(|(at, _)| *at)
+        let turn = self.destination.writing().and_then(|writing| writing.due());
+        let turn = turn.map(|at| (Instant::from(at), Timer::Turn));
+        [timeout, silence, turn]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
     }
 
     /// Packets first, then what is printed because of them.
@@ -203,6 +219,7 @@ impl<'a> Subscriber<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
+                self.note("");
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 // What is retained comes only behind a subscription.
                 if anew || self.answers_due > 0 || self.settling.is_some() {
@@ -212,11 +229,14 @@ impl<'a> Subscriber<'a> {
                     }
                 }
             }
-            ClientEvent::Retrying { .. } => {
+            ClientEvent::Retrying { ref why, .. } => {
+                let noted = self.note(why);
                 if let Some(settling) = &mut self.settling {
                     settling.lost();
                 }
-                subscription::aside(event, self.diagnostics);
+                if !noted {
+                    subscription::aside(event, self.diagnostics);
+                }
             }
             ClientEvent::Session(Event::Message(publish, receipt)) => {
                 self.message(&publish, receipt)?;
@@ -237,6 +257,12 @@ impl<'a> Subscriber<'a> {
             other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
+    }
+
+    /// A word about the connection; whether it has a place among the messages.
+    fn note(&mut self, text: &str) -> bool {
+        let writing = self.destination.writing();
+        writing.is_some_and(|writing| writing.note(text))
     }
 
     fn subscribe(&mut self) -> Result<(), Error> {
@@ -303,9 +329,10 @@ impl<'a> Subscriber<'a> {
         if self.answers_due > 0 {
             return;
         }
-        // With nothing subscribed to, the answer is all that can come.
-        let only_unsubscribes =
-            self.plan.subscriptions.list.is_empty() && self.plan.connection.settings.clean_start;
+        // With nothing subscribed to, the answer is all that can come; mosquitto_sub waits on.
+        let only_unsubscribes = self.plan.subscriptions.list.is_empty()
+            && self.plan.connection.settings.clean_start
+            && self.diagnostics.dialect().is_native();
         if self.plan.stop.after_suback || only_unsubscribes {
             self.enough = true;
         }
@@ -335,6 +362,13 @@ impl<'a> Subscriber<'a> {
         if self.enough {
             return Ok(());
         }
+        // mosquitto_sub then does nothing else with messages, and no limit counts them.
+        if !self.diagnostics.dialect().is_native()
+            && let Some(writing) = self.destination.writing()
+            && writing.only_counts()
+        {
+            return Ok(());
+        }
         if !self.counts(&publish.message) {
             return self.done_with(receipt);
         }
@@ -345,6 +379,9 @@ impl<'a> Subscriber<'a> {
         if shown {
             self.destination.take(publish, receipt, self.diagnostics);
         } else {
+            if let Some(writing) = self.destination.writing() {
+                writing.leave_out(publish);
+            }
             self.done_with(receipt)?;
         }
         self.count += 1;
