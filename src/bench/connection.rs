@@ -268,7 +268,7 @@ impl Connection {
         shared: &mut Shared,
     ) -> Result<(), ConnectionError> {
         match (event, &mut self.role) {
-            (Event::Message(publish), Role::Subscriber(subscriber)) => {
+            (Event::Message(publish, _), Role::Subscriber(subscriber)) => {
                 subscriber.message(&publish.message, now, shared);
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
@@ -286,7 +286,8 @@ impl Connection {
             }
             (
                 Event::Unexpected { .. }
-                | Event::Message(_)
+                | Event::Message(..)
+                | Event::Pong
                 | Event::Acknowledged(_)
                 | Event::Unsubscribed(_),
                 _,

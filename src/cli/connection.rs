@@ -7,7 +7,7 @@ use clap::Args;
 use super::property::PropertyArgs;
 use super::tls::TlsArgs;
 use super::url::BrokerUrl;
-use super::values::{self, Header, SessionExpiry, Span, keep_alive};
+use super::values::{self, Header, RetryCount, SessionExpiry, Span, keep_alive};
 use super::will::WillArgs;
 use crate::mqtt::Version;
 use crate::net::Endpoint;
@@ -32,6 +32,30 @@ pub struct ConnectionArgs {
     pub transport: TransportArgs,
     #[command(flatten)]
     pub will: WillArgs,
+    #[command(flatten)]
+    pub retry: RetryArgs,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "When the connection breaks")]
+pub struct RetryArgs {
+    /// Connect again: so many attempts in a row without success, 'forever', or 0 for none
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value = "forever",
+        env = "MOZZIE_RETRY",
+        hide_env = true
+    )]
+    pub retry: RetryCount,
+    /// Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]
+    #[arg(long, value_name = "TIME", value_parser = values::positive,
+          env = "MOZZIE_RETRY_DELAY", hide_env = true)]
+    pub retry_delay: Option<Span>,
+    /// Longest pause between attempts [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::positive,
+          env = "MOZZIE_RETRY_MAX_DELAY", hide_env = true)]
+    pub retry_max_delay: Option<Span>,
 }
 
 #[derive(Debug, Clone, Args)]

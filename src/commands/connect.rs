@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::endpoint;
-use crate::cli::connection::{ConnectionArgs, LoginArgs};
+use crate::cli::connection::{ConnectionArgs, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan, Reconnect};
+use crate::client::{Backoff, ConnectionPlan, Reconnect, Retry};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
@@ -81,11 +81,41 @@ pub fn plan(
             password,
         },
         wait_for_broker: args.broker.wait_for_broker.map(|span| span.0),
-        backoff: match dialect {
-            Dialect::Native => Backoff::default(),
-            Dialect::Mosquitto(_) => Backoff::EVERY_SECOND,
+        retry: match dialect {
+            Dialect::Native => retry(&args.retry)?,
+            Dialect::Mosquitto(_) => Retry {
+                limit: None,
+                backoff: Backoff::EVERY_SECOND,
+            },
         },
         reconnect: Reconnect::default(),
+    })
+}
+
+fn retry(args: &RetryArgs) -> Result<Retry, Error> {
+    let normal = Backoff::default();
+    let typed = (args.retry_delay, args.retry_max_delay);
+    let (first, longest) = match (typed.0.map(|span| span.0), typed.1.map(|span| span.0)) {
+        (Some(first), Some(longest)) if first > longest => {
+            return Err(Error::usage(
+                "--retry-delay is longer than --retry-max-delay",
+                "the pauses grow from the one to the other",
+            ));
+        }
+        (Some(first), None) => (first, normal.longest.max(first)),
+        (None, Some(longest)) => (normal.first.min(longest), longest),
+        (first, longest) => (
+            first.unwrap_or(normal.first),
+            longest.unwrap_or(normal.longest),
+        ),
+    };
+    Ok(Retry {
+        limit: args.retry.0,
+        backoff: Backoff {
+            first,
+            longest,
+            ..normal
+        },
     })
 }
 
@@ -145,17 +175,26 @@ pub fn topic_filter(option: &str, typed: &str) -> Result<Text, Error> {
 
 /// The one topic to publish to, from `-t` or from the URL of `-L`.
 pub fn one_topic(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Text, Error> {
+    topic_if_any(typed, url)?.ok_or_else(no_topic)
+}
+
+pub fn no_topic() -> Error {
+    Error::usage(
+        "no topic given",
+        "give one with -t, such as -t home/kitchen/temperature",
+    )
+}
+
+/// The same where there need not be one.
+pub fn topic_if_any(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Option<Text>, Error> {
     match (typed, url.and_then(|url| url.topic.as_ref())) {
-        (Some(topic), None) => topic_name("-t", topic),
-        (None, Some(topic)) => topic_name("-L", topic),
+        (Some(topic), None) => topic_name("-t", topic).map(Some),
+        (None, Some(topic)) => topic_name("-L", topic).map(Some),
         (Some(_), Some(in_url)) => Err(Error::usage(
             format!("-t and -L both give a topic; -L's is '{in_url}'"),
             "leave one out; the path of a WebSocket is given with --ws-path",
         )),
-        (None, None) => Err(Error::usage(
-            "no topic given",
-            "give one with -t, such as -t home/kitchen/temperature",
-        )),
+        (None, None) => Ok(None),
     }
 }
 

@@ -16,6 +16,7 @@
 )]
 
 mod bad_input;
+mod delivery;
 mod dialect_argv;
 mod dialect_failures;
 mod dialect_link;
@@ -23,12 +24,14 @@ mod dialect_options_file;
 mod dialect_wire;
 mod embedded;
 mod exit_codes;
+mod faults;
 mod format;
 mod generated;
 mod hostile_broker;
 mod layers;
 mod mosquitto_suite;
 mod publish;
+mod publish_records;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;
@@ -37,6 +40,8 @@ mod signals;
 #[cfg(feature = "srv")]
 mod srv;
 mod subscribe;
+mod subscribe_exec;
+mod subscribe_files;
 mod subscribe_json;
 mod subscribe_pipes;
 mod subscribe_retained;
