@@ -39,7 +39,6 @@ pub struct Tally {
     unknown: u64,
     /// How the last of these connections broke.
     unknown_why: String,
-    refused: u64,
     /// The topic of the first one that was refused, and why it was.
     refusal: Option<(String, Refusal)>,
 }
@@ -122,7 +121,6 @@ impl Tally {
     }
 
     pub fn refuse(&mut self, topic: &str, why: impl Into<Refusal>) {
-        self.refused += 1;
         self.refusal.get_or_insert((topic.to_owned(), why.into()));
     }
 
@@ -144,22 +142,6 @@ impl Tally {
             ""
         };
         let all = self.acknowledged == self.total && !more;
-        if let End::Interrupted(signal) = end {
-            return match all {
-                true => Ok(()),
-                false => Err(Error::Interrupted(signal, Some(format!("{line}{rest}")))),
-            };
-        }
-        if let Some((topic, why)) = self.refusal {
-            let why = match self.total {
-                ..=1 => why,
-                _ => {
-                    let text = format!("{why}; {line}");
-                    why.worded(text)
-                }
-            };
-            return Err(Error::PublishRefused { topic, why });
-        }
         let (acknowledged, total) = (self.acknowledged, self.total);
         let not_acknowledged = |why: String, hint| {
             Err(Error::NotAcknowledged {
@@ -169,14 +151,27 @@ impl Tally {
                 hint,
             })
         };
-        match end {
-            End::Interrupted(_) => Ok(()),
-            End::Failed(error) if all || !accepted => Err(error),
-            End::Failed(error) => {
+        match (end, self.refusal) {
+            (End::Interrupted(_), _) if all => Ok(()),
+            (End::Interrupted(signal), refusal) => {
+                let refusal = refusal.map_or_else(String::new, |(topic, why)| {
+                    format!("; the broker refused the message to '{topic}': {why}")
+                });
+                let what = format!("{line}{rest}{refusal}");
+                Err(Error::Interrupted(signal, Some(what)))
+            }
+            (_, Some((topic, why))) if total <= 1 => Err(Error::PublishRefused { topic, why }),
+            (_, Some((topic, why))) => {
+                let text = format!("{why}; {line}");
+                let why = why.worded(text);
+                Err(Error::PublishRefused { topic, why })
+            }
+            (End::Failed(error), None) if all || !accepted => Err(error),
+            (End::Failed(error), None) => {
                 not_acknowledged(format!("{}{rest}", error.in_full()), error.hint())
             }
-            End::TimedOut(_) if all => Ok(()),
-            End::TimedOut(after) => {
+            (End::TimedOut(_), None) if all => Ok(()),
+            (End::TimedOut(after), None) => {
                 let seconds = after.as_secs_f64();
                 if acknowledged == total {
                     let what = format!("the input did not end within {seconds} s; {line}");
@@ -184,7 +179,7 @@ impl Tally {
                 }
                 not_acknowledged(format!("time ran out after {seconds} s{rest}"), None)
             }
-            End::Complete if self.unknown > 0 => not_acknowledged(
+            (End::Complete, None) if self.unknown > 0 => not_acknowledged(
                 format!(
                     "the connection broke under {} of QoS 0, and nobody knows whether they arrived: {}",
                     messages(self.unknown),
@@ -195,7 +190,7 @@ impl Tally {
                         .to_owned(),
                 ),
             ),
-            End::Complete => Ok(()),
+            (End::Complete, None) => Ok(()),
         }
     }
 }

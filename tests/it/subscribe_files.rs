@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
+    io::{ErrorKind, Read},
     path::Path,
     process::{Command, Stdio},
 };
@@ -15,14 +15,18 @@ use crate::{
     support::{Client, Mosquitto, Scripted, mozzie, wait_until, wire},
 };
 
-/// The files of a folder with what is in them.
+/// The files of a folder with what is in them; a file may go, or get its name, while we look.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap())
-        .map(|entry| {
+        .filter_map(|entry| {
             let name = entry.file_name().into_string().expect("names are UTF-8");
-            (name, fs::read(entry.path()).unwrap())
+            match fs::read(entry.path()) {
+                Ok(content) => Some((name, content)),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => panic!("{name}: {error}"),
+            }
         })
         .collect()
 }
