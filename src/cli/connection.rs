@@ -131,7 +131,7 @@ pub struct LoginArgs {
     #[arg(long, conflicts_with_all = ["password", "password_file"])]
     pub password_prompt: bool,
     /// Take the password from the first line that this command prints
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password", "password_file", "password_prompt"])]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password", "password_file", "password_prompt"], value_hint = clap::ValueHint::CommandString)]
     pub password_command: Option<String>,
     /// Client identifier (default: the broker chooses)
     #[arg(short, long, value_name = "ID")]

@@ -179,7 +179,7 @@ pub struct DestinationArgs {
     ///
     /// A file holds the payload and nothing else, or what --json, -F or -v make of the message. It gets
     /// its name when it is complete. No file is overwritten: where a name is taken, a number is added.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"], value_hint = clap::ValueHint::DirPath)]
     pub output_dir: Option<PathBuf>,
     /// Names of the files, in the form of -F [default: %t]
     ///
@@ -193,7 +193,7 @@ pub struct DestinationArgs {
     /// in its environment MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties: MQTT_CONTENT_TYPE,
     /// MQTT_RESPONSE_TOPIC, MQTT_CORRELATION_DATA in hexadecimal digits, MQTT_MESSAGE_EXPIRY_INTERVAL,
     /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals.
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"])]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"], value_hint = clap::ValueHint::CommandString)]
     pub exec: Option<String>,
     /// Commands that may run at once [default: 1]
     #[arg(long, value_name = "COUNT", requires = "exec", value_parser = clap::value_parser!(u16).range(1..))]

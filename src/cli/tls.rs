@@ -14,7 +14,7 @@ pub struct TlsArgs {
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
     /// Trust the certificate authorities in the PEM files of this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub capath: Option<PathBuf>,
     /// Trust the system's certificate authorities (the default when none are given)
     #[arg(long)]
@@ -37,7 +37,7 @@ pub struct TlsArgs {
     pub key_password_prompt: bool,
     /// Take the passphrase from the first line that this command prints
     #[arg(long, value_name = "COMMAND",
-          conflicts_with_all = ["key_password", "key_password_file", "key_password_prompt"])]
+          conflicts_with_all = ["key_password", "key_password_file", "key_password_prompt"], value_hint = clap::ValueHint::CommandString)]
     pub key_password_command: Option<String>,
     /// Do not verify the broker's certificate at all
     #[arg(long)]

@@ -16,6 +16,7 @@
 )]
 
 mod bad_input;
+mod completion;
 mod delivery;
 mod dialect_argv;
 mod dialect_failures;
