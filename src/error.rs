@@ -83,6 +83,9 @@ pub enum Error {
     Bench(#[from] BenchError),
     #[error("the run failed: {0}")]
     BenchFailed(String),
+    /// The generator was the bottleneck.
+    #[error("the run is invalid: {0}")]
+    BenchInvalid(String),
 }
 
 /// The end of a mosquitto client: its exit code and exactly what it writes.
@@ -234,6 +237,7 @@ impl Error {
             Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
+            Self::BenchInvalid(_) => 9,
         }
     }
 
@@ -260,6 +264,10 @@ impl Error {
                 ..
             }) => error.hint(),
             Self::Bench(error) => error.hint().map(str::to_owned),
+            Self::BenchInvalid(_) => Some(
+                "ask for less, add --workers, or run the generator on a machine with more to give"
+                    .to_owned(),
+            ),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
             | Self::NoReply(_)

@@ -16,9 +16,11 @@ use super::clock::Now;
 use super::error::ConnectionError;
 use super::publisher::Publisher;
 use super::ready::Handle;
-use super::stream::{DialError, Stream};
+use super::stream::{DialError, Dialed, Stream};
 use super::subscriber::Subscriber;
+use super::timing::Timing;
 use super::worker::Shared;
+use crate::mqtt::QoS;
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
@@ -45,10 +47,16 @@ pub enum Role {
 enum Stage {
     /// Not dialled yet, or being dialled.
     Waiting,
-    /// CONNECT is on its way; dialling began at this instant, in ns.
-    Connecting(u64),
-    /// So many SUBACKs are missing.
-    Subscribing(usize),
+    /// CONNECT is on its way; dialling began, and CONNECT was ready, at these instants, in ns.
+    Connecting {
+        dialling: u64,
+        connect: u64,
+    },
+    /// So many SUBACKs are missing, since this instant, in ns.
+    Subscribing {
+        missing: usize,
+        since: u64,
+    },
     Ready,
     /// Failed, broken or ended.
     Over {
@@ -76,6 +84,8 @@ pub struct Connection {
     written: u64,
     /// Some of them wait for a flush.
     flushing: bool,
+    /// Since when its socket has taken nothing, in ns.
+    full_since: Option<u64>,
     handle: Arc<Handle>,
     waker: Waker,
 }
@@ -90,6 +100,7 @@ impl Connection {
             tail: BytesMut::new(),
             written: 0,
             flushing: false,
+            full_since: None,
             waker: Waker::from(handle.clone()),
             handle,
         }
@@ -97,6 +108,10 @@ impl Connection {
 
     pub fn role(&self) -> &Role {
         &self.role
+    }
+
+    pub fn role_mut(&mut self) -> &mut Role {
+        &mut self.role
     }
 
     /// Neither ready for its part nor over.
@@ -135,11 +150,23 @@ impl Connection {
     }
 
     /// The dialer is done. `began` is when it began, in ns.
-    pub fn dialled(&mut self, dialled: Result<Stream, DialError>, began: u64, shared: &mut Shared) {
-        let opened = dialled.map_err(ConnectionError::Dial).and_then(|stream| {
-            self.stream = Some(stream);
-            self.stage = Stage::Connecting(began);
-            Ok(self.session.open(shared.clock.now().instant)?)
+    pub fn dialled(&mut self, dialled: Result<Dialed, DialError>, began: u64, shared: &mut Shared) {
+        let opened = dialled.map_err(ConnectionError::Dial).and_then(|dialed| {
+            let now = shared.clock.now();
+            for (timing, took) in [
+                (Timing::Tcp, dialed.steps.connect),
+                (Timing::Tls, dialed.steps.tls),
+            ] {
+                if let Some(took) = took {
+                    shared.recorder.record(timing, took.as_nanos() as u64);
+                }
+            }
+            self.stream = Some(dialed.stream);
+            self.stage = Stage::Connecting {
+                dialling: began,
+                connect: now.ns,
+            };
+            Ok(self.session.open(now.instant)?)
         });
         match opened {
             Ok(()) => self.wake(),
@@ -272,22 +299,22 @@ impl Connection {
                 subscriber.message(&publish.message, now, shared);
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
-                publisher.acknowledged(&ack, now, shared);
+                publisher.answered(&ack, now, shared);
             }
             (Event::Connected(_), _) => self.connected(now, shared)?,
-            (Event::Subscribed(ack), _) => self.subscribed(&ack, shared)?,
+            (Event::Subscribed(ack), _) => self.subscribed(&ack, now, shared)?,
             (Event::Disconnected(disconnect), _) => {
                 return Err(ConnectionError::Disconnected(disconnect.reason));
             }
             (Event::Auth(_), _) => return Err(ConnectionError::Authentication),
-            (Event::Undeliverable { error, .. }, _) => {
-                shared.recorder.counts.refused += 1;
-                shared.recorder.refusals.count(error.to_string());
+            (Event::Undeliverable { token, error }, Role::Publisher(publisher)) => {
+                publisher.refuse(token, error.to_string(), shared);
             }
             (
                 Event::Unexpected { .. }
                 | Event::Message(_)
                 | Event::Acknowledged(_)
+                | Event::Undeliverable { .. }
                 | Event::Unsubscribed(_),
                 _,
             ) => shared.recorder.counts.unexpected += 1,
@@ -296,9 +323,10 @@ impl Connection {
     }
 
     fn connected(&mut self, now: Now, shared: &mut Shared) -> Result<(), ConnectionError> {
-        if let Stage::Connecting(began) = self.stage {
-            let took = now.ns.saturating_sub(began);
-            shared.recorder.connect.saturating_record(took);
+        if let Stage::Connecting { dialling, connect } = self.stage {
+            for (timing, began) in [(Timing::Connect, dialling), (Timing::Connack, connect)] {
+                shared.recorder.record(timing, now.ns.saturating_sub(began));
+            }
         }
         match &self.role {
             Role::Publisher(_) => self.ready(shared),
@@ -316,24 +344,43 @@ impl Connection {
                     self.session.subscribe(subscriptions, properties)?;
                     packets += 1;
                 }
-                self.stage = Stage::Subscribing(packets);
+                self.stage = Stage::Subscribing {
+                    missing: packets,
+                    since: now.ns,
+                };
             }
         }
         Ok(())
     }
 
-    fn subscribed(&mut self, ack: &SubAck, shared: &mut Shared) -> Result<(), ConnectionError> {
+    fn subscribed(
+        &mut self,
+        ack: &SubAck,
+        now: Now,
+        shared: &mut Shared,
+    ) -> Result<(), ConnectionError> {
         if let Some(reason) = ack.reasons.iter().find(|reason| reason.is_error()) {
             return Err(ConnectionError::SubscriptionRefused(*reason));
         }
-        for reason in &ack.reasons {
-            shared.granted = shared.granted.min(reason.0);
+        if let Role::Subscriber(subscriber) = &mut self.role {
+            for qos in ack
+                .reasons
+                .iter()
+                .filter_map(|reason| QoS::from_u8(reason.0))
+            {
+                subscriber.granted(qos);
+            }
         }
-        if let Stage::Subscribing(packets) = self.stage {
-            if packets == 1 {
+        if let Stage::Subscribing { missing, since } = self.stage {
+            if missing == 1 {
+                let took = now.ns.saturating_sub(since);
+                shared.recorder.record(Timing::Suback, took);
                 self.ready(shared);
             } else {
-                self.stage = Stage::Subscribing(packets - 1);
+                self.stage = Stage::Subscribing {
+                    missing: missing - 1,
+                    since,
+                };
             }
         }
         Ok(())
@@ -359,10 +406,17 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Err(ConnectionError::Io(error)),
                 Poll::Pending => {
                     wrote = false;
+                    if self.full_since.is_none() {
+                        self.full_since = Some(shared.clock.now().ns);
+                    }
                     break;
                 }
             };
             wrote = true;
+            if let Some(since) = self.full_since.take() {
+                let took = shared.clock.now().ns.saturating_sub(since);
+                shared.recorder.socket_full_ns += took;
+            }
             self.session.wrote(count, shared.clock.now().instant);
             self.written += count as u64;
             self.flushing = true;

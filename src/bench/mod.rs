@@ -5,18 +5,23 @@
 //! locked or allocated; recorders leave their thread once a second.
 //!
 //! `run` (stages, report) → `worker` (thread, commands, timers) → `connection` (stream and session)
-//! → `publisher`, `subscriber`. Pure parts: `plan`, `stamp`, `sequence`, `account`, `recorder`,
-//! `report`.
+//! → `publisher`, `subscriber`. Pure parts: `plan`, `stamp`, `sequence`, `account`, `timing`,
+//! `recorder`, `report`.
 
 mod account;
+mod baseline;
 mod clock;
 mod connection;
 mod error;
+mod figures;
+mod health;
+mod in_flight;
 mod payload;
 #[cfg_attr(not(test), allow(dead_code, reason = "for the tests and tests/perf"))]
 pub mod peer;
 mod plan;
 mod publisher;
+mod ranges;
 mod ready;
 mod recorder;
 mod report;
@@ -27,11 +32,24 @@ mod stream;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod threshold;
+mod timing;
+mod verdict;
 mod worker;
 
+pub use account::{Got, Sent};
+pub use baseline::{Baseline, SCHEMA as BASELINE_SCHEMA};
 pub use error::{BenchError, ConnectionError};
+pub use figures::figures;
 pub use plan::{BenchPlan, DEFAULT_TOPIC, Publishers, Stop, Subscribers, TopicTemplate};
-pub use recorder::Reasons;
-pub use report::{Latency, Phase, Progress, Report};
+pub use ranges::Ranges;
+pub use recorder::{Place, Reasons};
+pub use report::{Phase, Progress, Report};
 pub use run::run;
+pub use sequence::Sequence;
 pub use stream::{tcp, to};
+pub use threshold::{Condition, Demands};
+pub use timing::{Latency, Timing};
+#[cfg(test)]
+pub use verdict::FaultKind;
+pub use verdict::Outcome;

@@ -199,6 +199,11 @@ impl BenchPlan {
         self.publishers.count + self.subscribers.count
     }
 
+    /// Messages per second over all publishers; `None` in a closed loop.
+    pub fn rate(&self) -> Option<f64> {
+        None
+    }
+
     pub fn shape(&self) -> Shape {
         let (publishers, subscribers) = (self.publishers.count, self.subscribers.count);
         let groups = if self.topic.has_index() {

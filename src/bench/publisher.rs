@@ -2,7 +2,10 @@
 
 use super::account::Sent;
 use super::clock::Now;
+use super::in_flight::{InFlight, Published};
+use super::ranges::Ranges;
 use super::stamp::Stamp;
+use super::timing::Timing;
 use super::worker::Shared;
 use crate::mqtt::codec;
 use crate::mqtt::packet::Message;
@@ -22,7 +25,10 @@ pub struct Publisher {
     /// Messages to send.
     limit: u64,
     batch: Batch,
+    /// QoS 1 and 2.
+    in_flight: InFlight,
     acknowledged: u64,
+    refused: Ranges,
     /// Bytes of one PUBLISH packet; all of a publisher's have the same length.
     packet_len: u64,
 }
@@ -52,7 +58,9 @@ impl Publisher {
             next: 0,
             limit,
             batch: Batch::default(),
+            in_flight: InFlight::default(),
             acknowledged: 0,
+            refused: Ranges::default(),
             packet_len: codec::publish_size(version, &message) as u64,
         }
     }
@@ -70,10 +78,30 @@ impl Publisher {
         self.batch.sent == self.batch.messages
     }
 
-    pub fn totals(&self) -> Sent {
+    /// Messages that have left.
+    pub fn sent(&self) -> u64 {
+        self.next - (self.batch.messages - self.batch.sent)
+    }
+
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Its part of the account. The numbers of what was refused are taken out of it.
+    pub fn take_totals(&mut self) -> Sent {
+        let mut excused = std::mem::take(&mut self.refused);
+        let refused = excused.count();
+        self.in_flight
+            .numbers()
+            .for_each(|number| excused.insert(number));
         Sent {
-            sent: self.next - (self.batch.messages - self.batch.sent),
+            offered: self.next,
+            published: self.next,
+            sent: self.sent(),
             acknowledged: self.acknowledged,
+            refused,
+            unanswered: excused.count() - refused,
+            excused,
         }
     }
 
@@ -106,9 +134,15 @@ impl Publisher {
                 retain: publishers.retain,
                 properties: shared.plan.publish_properties.clone(),
             };
-            if let Err(error) = session.publish(message, now.ns) {
+            if let Err(error) = session.publish(message, self.next) {
                 self.give_up(&error, shared);
                 break;
+            }
+            if publishers.qos != QoS::AtMostOnce {
+                self.in_flight.push(Published {
+                    planned: now.ns,
+                    sent: now.ns,
+                });
             }
             self.next += 1;
             messages += 1;
@@ -139,18 +173,31 @@ impl Publisher {
         batch.sent = sent;
     }
 
-    pub fn acknowledged(&mut self, ack: &Acknowledged, now: Now, shared: &mut Shared) {
-        let recorder = &mut shared.recorder;
+    /// A message was answered; its token is its number.
+    pub fn answered(&mut self, ack: &Acknowledged, now: Now, shared: &mut Shared) {
         if ack.reason.is_error() {
-            recorder.counts.refused += 1;
-            recorder.refusals.count(ack.reason.to_string());
+            self.refuse(ack.token, ack.reason.to_string(), shared);
             return;
         }
+        let recorder = &mut shared.recorder;
+        let Some(published) = self.in_flight.take(ack.token) else {
+            recorder.counts.unexpected += 1;
+            return;
+        };
         self.acknowledged += 1;
         recorder.counts.acknowledged += 1;
         recorder.last.acknowledged = now.ns;
-        recorder
-            .ack
-            .saturating_record(now.ns.saturating_sub(ack.token));
+        let since = |instant: u64| now.ns.saturating_sub(instant);
+        recorder.record(Timing::Ack, since(published.planned));
+        recorder.record(Timing::AckFromSend, since(published.sent));
+    }
+
+    /// The broker refused a message, or cannot take it any more.
+    pub fn refuse(&mut self, number: u64, reason: String, shared: &mut Shared) {
+        if self.in_flight.take(number).is_some() {
+            self.refused.insert(number);
+        }
+        shared.recorder.counts.refused += 1;
+        shared.recorder.refusals.count(reason);
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::net::{self, Endpoint};
 
-pub use crate::net::{DialError, Stream};
+pub use crate::net::{DialError, Dialed, Stream};
 
-pub type Dialing = Pin<Box<dyn Future<Output = Result<Stream, DialError>> + Send>>;
+pub type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, DialError>> + Send>>;
 
 /// Opens the stream of client number n; what is behind it (TLS, a proxy, a source address) is not
 /// bench's business.
@@ -19,7 +19,7 @@ pub type Dial = Arc<dyn Fn(usize) -> Dialing + Send + Sync>;
 pub fn to(endpoint: Endpoint) -> Dial {
     Arc::new(move |_client| {
         let endpoint = endpoint.clone();
-        Box::pin(async move { net::dial(&endpoint).await.map(|dialed| dialed.stream) })
+        Box::pin(async move { net::dial(&endpoint).await })
     })
 }
 

@@ -12,13 +12,15 @@ use super::account::{Got, Sent};
 use super::clock::{Clock, thread_cpu};
 use super::connection::{Connection, READ_LEN, Role, Served};
 use super::error::ConnectionError;
+use super::health::{Effort, Spent};
 use super::payload::Payloads;
 use super::plan::{BenchPlan, Shape};
 use super::publisher::Publisher;
 use super::ready::Ready;
 use super::recorder::{Counts, Recorder};
-use super::stream::{DialError, Stream};
+use super::stream::{DialError, Dialed};
 use super::subscriber::Subscriber;
+use super::timing::Timing;
 use crate::mqtt::session::{Identity, Session, Settings};
 use crate::mqtt::text::{Text, TextError};
 
@@ -93,10 +95,7 @@ pub struct Finished {
     pub sent: Vec<(usize, Sent)>,
     /// With the subscriber's number.
     pub got: Vec<(usize, Got)>,
-    /// CPU time from the command to publish to the end of the drain.
-    pub cpu: Option<Duration>,
-    /// The lowest QoS that a subscription was granted.
-    pub granted: u8,
+    pub effort: Effort,
 }
 
 /// What the connections of a worker share.
@@ -112,11 +111,10 @@ pub struct Shared {
     pub batch_len: usize,
     pub publishing: bool,
     pub first_error: Option<ConnectionError>,
-    pub granted: u8,
 }
 
 /// A dialled stream, the connection that it is for, and when dialling began.
-type Dialled = (usize, u64, Result<Stream, DialError>);
+type Dialled = (usize, u64, Result<Dialed, DialError>);
 
 pub struct Worker {
     number: usize,
@@ -139,9 +137,14 @@ pub struct Worker {
     told: Told,
     news: mpsc::UnboundedSender<News>,
     scanned: Instant,
+    /// When the recorder, and when the gauge was last told of.
     snapshot: Instant,
-    cpu_start: Option<Duration>,
-    cpu: Option<Duration>,
+    gauged: Instant,
+    /// When the clock is to be looked at the next time.
+    due: Instant,
+    /// When publishing began, and the CPU time until then.
+    began: Option<(Instant, Duration)>,
+    effort: Effort,
 }
 
 /// The last command, and whether it was answered.
@@ -177,7 +180,6 @@ impl Worker {
             batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
             publishing: false,
             first_error: None,
-            granted: u8::MAX,
         };
         let ready = Ready::default();
         let mut connections = Vec::new();
@@ -220,8 +222,10 @@ impl Worker {
             news,
             scanned: now,
             snapshot: now,
-            cpu_start: None,
-            cpu: None,
+            gauged: now,
+            due: now + TICK,
+            began: None,
+            effort: Effort::default(),
         })
     }
 
@@ -334,8 +338,9 @@ impl Worker {
                 self.told = Told::Publish { answered: false };
                 self.until = until;
                 self.shared.publishing = true;
-                self.cpu_start = thread_cpu();
-                self.snapshot = self.shared.clock.now().instant;
+                let now = Instant::now();
+                self.began = thread_cpu().map(|cpu| (now, cpu));
+                self.snapshot = now;
                 for connection in &self.connections {
                     if connection.is_publishing() {
                         connection.wake();
@@ -345,6 +350,7 @@ impl Worker {
             Command::Drain => {
                 self.told = Told::Drain;
                 self.shared.publishing = false;
+                self.effort.publishing = self.since_publish();
             }
             Command::Stop => return true,
         }
@@ -353,6 +359,11 @@ impl Worker {
 
     fn look_at_clock(&mut self) {
         let now = Instant::now();
+        if now >= self.due {
+            let lag = now.duration_since(self.due).as_nanos() as u64;
+            self.shared.recorder.record(Timing::LoopLag, lag);
+            self.due = now + TICK;
+        }
         if self.until.is_some_and(|until| now >= until) {
             self.shared.publishing = false;
         }
@@ -376,14 +387,14 @@ impl Worker {
             }
             _ => {}
         }
-        let (every, histograms) = match self.told {
-            Told::Drain => (TICK, false),
-            _ => (SNAPSHOT, true),
-        };
-        if now >= self.snapshot + every {
-            self.snapshot = now;
+        let histograms = now >= self.snapshot + SNAPSHOT;
+        if histograms || (self.told == Told::Drain && now >= self.gauged + TICK) {
+            self.gauged = now;
+            if histograms {
+                self.snapshot = now;
+            }
             if self.told == Told::Drain {
-                self.note_cpu();
+                self.note_effort();
             }
             self.tell(News::Snapshot {
                 worker: self.number,
@@ -426,11 +437,10 @@ impl Worker {
             match connection.role() {
                 Role::Subscriber(_) => gauge.subscribed += usize::from(connection.is_ready()),
                 Role::Publisher(publisher) => {
-                    let totals = publisher.totals();
                     let messages = if promised {
-                        totals.acknowledged
+                        publisher.acknowledged()
                     } else {
-                        totals.sent
+                        publisher.sent()
                     };
                     let subscribers = self.shared.shape.subscribers_of(publisher.index());
                     gauge.due += messages * subscribers as u64;
@@ -440,10 +450,16 @@ impl Worker {
         gauge
     }
 
-    fn note_cpu(&mut self) {
-        self.cpu = thread_cpu()
-            .zip(self.cpu_start)
-            .map(|(now, start)| now.saturating_sub(start));
+    fn note_effort(&mut self) {
+        self.effort.total = self.since_publish();
+    }
+
+    fn since_publish(&self) -> Option<Spent> {
+        let (began, before) = self.began?;
+        Some(Spent {
+            time: began.elapsed(),
+            cpu: thread_cpu()?.saturating_sub(before),
+        })
     }
 
     fn tell(&self, news: News) {
@@ -452,15 +468,18 @@ impl Worker {
     }
 
     fn finish(mut self) {
-        self.note_cpu();
+        self.note_effort();
         let mut sent = Vec::new();
         let mut got = Vec::new();
-        for connection in &self.connections {
-            match connection.role() {
-                Role::Publisher(publisher) => sent.push((publisher.index(), publisher.totals())),
+        for connection in &mut self.connections {
+            let (was_ready, is_ready) = (connection.was_ready(), connection.is_ready());
+            match connection.role_mut() {
+                Role::Publisher(publisher) => {
+                    sent.push((publisher.index(), publisher.take_totals()));
+                }
                 Role::Subscriber(subscriber) => got.push((
                     subscriber.index(),
-                    subscriber.totals(connection.was_ready(), connection.is_ready()),
+                    subscriber.take_totals(was_ready, is_ready),
                 )),
             }
         }
@@ -472,8 +491,7 @@ impl Worker {
             first_error: self.shared.first_error,
             sent,
             got,
-            cpu: self.cpu,
-            granted: self.shared.granted,
+            effort: self.effort,
         })));
     }
 }

@@ -1,11 +1,12 @@
 //! `mozzie bench`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::values::{Amount, Span};
+use super::values::{Amount, Change, Span};
 use crate::mqtt::QoS;
 
 #[derive(Debug, Clone, Args)]
@@ -13,7 +14,38 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]
+    pub result: ResultArgs,
+    #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Result")]
+pub struct ResultArgs {
+    /// Write the whole result as JSON: into a file, or in place of the text
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub json: Option<PathBuf>,
+    /// Write a row of CSV a second into a file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write the latencies of each second into a file, as HdrHistogram's interval log
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
+    /// End with 8 if a figure of the JSON result is like this, such as 'p99 > 20ms', 'lost > 0' or
+    /// 'rate < 50k'; may be repeated
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<String>,
+    /// End with 8 if the run is worse than an earlier one, whose JSON result this file is
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// How much worse than the baseline it may be
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value = "10%",
+        requires = "baseline"
+    )]
+    pub max_change: Change,
 }
 
 /// How long a run takes that is given no end.

@@ -105,6 +105,23 @@ impl FromStr for Percent {
     }
 }
 
+/// A change in percent, with or without the sign.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change(pub f64);
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed.strip_suffix('%').unwrap_or(typed).trim().parse() {
+            Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(Self(percent / 100.0)),
+            _ => Err(format!(
+                "'{typed}' is not a change (use percent from 0 to 1000, such as 10%)"
+            )),
+        }
+    }
+}
+
 /// Seconds between pings: 0 for none.
 pub fn keep_alive(typed: &str) -> Result<u16, String> {
     typed.parse().map_err(|_| {

@@ -1,14 +1,15 @@
 //! `mozzie bench`: from options to a load, and to its report.
 
-use std::io::{self, IsTerminal};
+mod result;
 
 use super::{connect, runtime};
 use crate::bench::{self, BenchPlan, Publishers, Report, Stop, Subscribers, TopicTemplate};
+use result::Results;
+
 use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::bench::{BenchArgs, DEFAULT_DURATION};
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::mqtt::QoS;
 use crate::mqtt::properties::Place;
 use crate::net::Endpoint;
 use crate::output::{self, ProgressLine};
@@ -17,21 +18,30 @@ use crate::signal::{Signal, Signals};
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let (mut plan, endpoint) = plan(args)?;
     plan.check().map_err(bench::BenchError::from)?;
+    let mut results = Results::open(&args.result)?;
     let broker = if args.load.embedded {
         Some(EmbeddedBroker::start(&BrokerPlan::default())?)
     } else {
         None
     };
-    let (report, signal) = runtime()?.block_on(async {
+    let (mut report, signal) = runtime()?.block_on(async {
         plan.dial = match &broker {
             Some(broker) => bench::tcp(broker.address()),
             // Looked up once, and not by every connection.
             None => bench::to(endpoint.resolved().await?),
         };
-        load(plan).await
+        load(plan, &mut results).await
     })?;
-    show(&report, broker.is_some())?;
-    verdict(&report, signal)
+    let remark = match broker {
+        Some(_) => "embedded broker: its work is done by this process too\n",
+        None => "",
+    };
+    results.finish(&mut report, remark)?;
+    result::verdict(&report)?;
+    match signal {
+        Some(signal) => Err(Error::Interrupted(signal, None)),
+        None => Ok(()),
+    }
 }
 
 /// The load, and where to. The plan's own dialer is not the right one yet.
@@ -107,7 +117,7 @@ fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
     Ok((plan, connection.endpoint))
 }
 
-async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
+async fn load(plan: BenchPlan, results: &mut Results) -> Result<(Report, Option<Signal>), Error> {
     let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
     let mut line = ProgressLine::new();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -119,6 +129,7 @@ async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
     };
     let run = bench::run(plan, stopped, |progress| {
         line.show(&output::bench::render_progress(progress));
+        results.progress(progress);
     });
     let mut run = std::pin::pin!(run);
     let mut stop = Some(stop);
@@ -135,48 +146,5 @@ async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
                 None => return Err(Error::Interrupted(signal, Some("no result".to_owned()))),
             }
         }
-    }
-}
-
-fn show(report: &Report, embedded: bool) -> Result<(), Error> {
-    let mut text = Vec::new();
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if embedded {
-        text.extend_from_slice(b"embedded broker: its work is done by this process too\n");
-    }
-    output::bench::render_report(report, colour, &mut text)
-        .map_err(|e| Error::io("cannot write the result", e))?;
-    output::print(&text)
-}
-
-/// What the exit code says: whether all that MQTT promises was kept, as far as was seen.
-fn verdict(report: &Report, signal: Option<Signal>) -> Result<(), Error> {
-    let counts = report.counts();
-    let promise = report.promise();
-    let lost = report.account.map_or(0, |account| account.lost);
-    let wrong = [
-        (counts.failed, "failed connections", true),
-        (counts.broken, "broken connections", true),
-        (counts.refused, "refused messages", true),
-        (report.unacknowledged, "unacknowledged messages", true),
-        (lost, "lost messages", promise > QoS::AtMostOnce),
-        (
-            counts.duplicated,
-            "repeated messages",
-            promise == QoS::ExactlyOnce,
-        ),
-        (counts.corrupted, "damaged messages", true),
-    ];
-    let wrong: Vec<String> = wrong
-        .into_iter()
-        .filter(|(count, _, counts)| *count > 0 && *counts)
-        .map(|(count, what, _)| format!("{what}: {count}"))
-        .collect();
-    if !wrong.is_empty() {
-        return Err(Error::BenchFailed(wrong.join(", ")));
-    }
-    match signal {
-        Some(signal) => Err(Error::Interrupted(signal, None)),
-        None => Ok(()),
     }
 }

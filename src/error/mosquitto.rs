@@ -57,7 +57,8 @@ impl Error {
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Bench(_)
-            | Self::BenchFailed(_) => 1,
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => 1,
         }
     }
 
@@ -105,7 +106,8 @@ impl Error {
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Bench(_)
-            | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         }
     }
 }

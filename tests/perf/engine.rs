@@ -17,7 +17,7 @@ mod bench;
 mod mqtt;
 #[path = "../../src/net/mod.rs"]
 mod net;
-#[path = "../../src/output/bench.rs"]
+#[path = "../../src/output/bench/mod.rs"]
 mod output_bench;
 
 use std::error::Error;
@@ -127,7 +127,11 @@ fn load(options: &Options) -> Outcome {
         eprintln!("{}", output_bench::render_progress(progress));
     });
     let report = runtime()?.block_on(run)?;
-    output_bench::render_report(&report, false, &mut std::io::stdout())?;
+    let look = output_bench::Look {
+        colour: false,
+        picture: false,
+    };
+    output_bench::render_report(&report, look, &mut std::io::stdout())?;
     Ok(())
 }
 
