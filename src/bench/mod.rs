@@ -26,6 +26,8 @@ mod ready;
 mod recorder;
 mod report;
 mod run;
+#[cfg_attr(not(test), allow(dead_code, reason = "for --find-max"))]
+mod search;
 mod sequence;
 mod stamp;
 mod stream;
