@@ -286,7 +286,7 @@ const NOT_MQTT: &str =
 fn bench_exit_code(error: &BenchError) -> u8 {
     match error {
         BenchError::Plan(_) => 2,
-        BenchError::Worker(_) | BenchError::WorkerDied => 1,
+        BenchError::Shortage(_) | BenchError::Worker(_) | BenchError::WorkerDied => 1,
         BenchError::NoConnection { first, .. } => match first {
             ConnectionError::Dial(_) | ConnectionError::Io(_) | ConnectionError::Closed => 3,
             ConnectionError::Session(SessionError::Refused(_))

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::plan::Shape;
 use super::ranges::Ranges;
 use super::recorder::{Counts, Place};
 use super::sequence::Sequence;
+use super::shape::Shape;
 use crate::mqtt::QoS;
 
 /// One publisher's part of the account. Messages are numbered from 0 in the order of publishing.
@@ -32,6 +32,8 @@ pub struct Got {
     pub subscribed: bool,
     /// It was connected until the end.
     pub stayed: bool,
+    /// It came back once and its session had not been kept: what is missing may have been for nobody.
+    pub renewed: bool,
     /// The lowest QoS that it was granted.
     pub granted: QoS,
     /// By publisher, in the order of [`Shape::publishers_of`], as far as one was heard of.
@@ -46,6 +48,7 @@ impl Default for Got {
         Self {
             subscribed: false,
             stayed: false,
+            renewed: false,
             granted: QoS::ExactlyOnce,
             sequences: Vec::new(),
             unstamped: 0,
@@ -65,10 +68,19 @@ pub struct Odd {
     pub corrupted_known: u64,
 }
 
+impl Odd {
+    fn add(&mut self, other: &Self) {
+        self.duplicated += other.duplicated;
+        self.out_of_order += other.out_of_order;
+        self.corrupted += other.corrupted;
+        self.corrupted_known += other.corrupted_known;
+    }
+}
+
 /// What a run promised, as far as the account needs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    pub shape: Shape,
+pub struct Terms<'a> {
+    pub shape: &'a Shape,
     /// Of the publishers.
     pub qos: QoS,
     pub stamped: bool,
@@ -124,7 +136,7 @@ pub struct Breaches {
 pub const MAX_PLACES: usize = 8;
 
 /// Settles the account.
-pub fn settle(terms: Terms, sent: &[Sent], got: &[Got]) -> Account {
+pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got]) -> Account {
     let mut account = Account {
         exact: true,
         ..Account::default()
@@ -142,6 +154,10 @@ pub fn settle(terms: Terms, sent: &[Sent], got: &[Got]) -> Account {
         }
     }
     if sent.is_empty() {
+        return account;
+    }
+    if terms.shape.shared {
+        account.group(terms, sent, got);
         return account;
     }
     for (subscriber, got) in got.iter().enumerate().filter(|(_, got)| got.subscribed) {
@@ -173,7 +189,13 @@ fn name(places: &mut Vec<Place>, more: impl IntoIterator<Item = Place>) {
 }
 
 impl Account {
-    fn stamped(&mut self, terms: Terms, subscriber: usize, sent: &[Sent], got: &Got) -> Missing {
+    fn stamped(
+        &mut self,
+        terms: Terms<'_>,
+        subscriber: usize,
+        sent: &[Sent],
+        got: &Got,
+    ) -> Missing {
         let mut missing = Missing::default();
         let silent = Sequence::default();
         for (slot, publisher) in terms.shape.publishers_of(subscriber).enumerate() {
@@ -216,7 +238,13 @@ impl Account {
     }
 
     /// Without stamps only totals can be compared.
-    fn unstamped(&mut self, terms: Terms, subscriber: usize, sent: &[Sent], got: &Got) -> Missing {
+    fn unstamped(
+        &mut self,
+        terms: Terms<'_>,
+        subscriber: usize,
+        sent: &[Sent],
+        got: &Got,
+    ) -> Missing {
         let heard = terms.shape.publishers_of(subscriber);
         let (all, excused) = heard
             .filter_map(|publisher| sent.get(publisher))
@@ -233,8 +261,57 @@ impl Account {
         }
     }
 
+    /// A group that shares its subscriptions gets each message once, at whichever member: only the
+    /// members' sums can be compared.
+    fn group(&mut self, terms: Terms<'_>, sent: &[Sent], got: &[Got]) {
+        let members = || got.iter().enumerate().filter(|(_, got)| got.subscribed);
+        let mut whole = Got {
+            stayed: true,
+            ..Got::default()
+        };
+        let mut arrived = vec![0; sent.len()];
+        for (subscriber, got) in members() {
+            whole.stayed &= got.stayed;
+            whole.renewed |= got.renewed;
+            whole.granted = whole.granted.min(got.granted);
+            whole.unstamped += got.unstamped;
+            whole.odd.add(&got.odd);
+            for (publisher, sequence) in terms.shape.publishers_of(subscriber).zip(&got.sequences) {
+                arrived[publisher] += sequence.arrived();
+            }
+        }
+        if members().next().is_none() {
+            return;
+        }
+        let mut tail = 0;
+        let mut all = whole.unstamped;
+        for (publisher, sent) in sent.iter().enumerate() {
+            if terms.shape.deliveries_of(publisher) > 0 {
+                let due = sent.sent.saturating_sub(sent.excused.count());
+                all += arrived[publisher];
+                tail += due.saturating_sub(arrived[publisher]);
+            }
+        }
+        if !terms.stamped {
+            tail = tail.saturating_sub(whole.unstamped);
+        }
+        self.arrived = all.saturating_sub(whole.odd.corrupted_known);
+        self.damaged = whole.odd.corrupted_known;
+        let unknown = whole
+            .odd
+            .corrupted
+            .saturating_sub(whole.odd.corrupted_known);
+        let damaged = unknown.min(tail);
+        self.damaged += damaged;
+        let missing = Missing {
+            tail: tail - damaged,
+            ..Missing::default()
+        };
+        self.charge(terms, &whole, missing);
+    }
+
     /// Says what a subscriber's missing messages are, and which promises that breaks.
-    fn charge(&mut self, terms: Terms, got: &Got, missing: Missing) {
+    fn charge(&mut self, terms: Terms<'_>, got: &Got, missing: Missing) {
         let promise = terms.qos.min(got.granted);
         let mut lost = missing.passed;
         let mut pending = 0;
@@ -243,7 +320,11 @@ impl Account {
         } else {
             Vec::new()
         };
-        match (got.stayed, terms.settled) {
+        if got.renewed {
+            self.cut_off += std::mem::take(&mut lost);
+            first.clear();
+        }
+        match (got.stayed && !got.renewed, terms.settled) {
             (false, _) => self.cut_off += missing.tail,
             (true, false) => pending = missing.tail,
             (true, true) if missing.tail > 0 => {
@@ -374,13 +455,14 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn terms(publishers: usize, subscribers: usize, topic: &str, qos: QoS) -> Terms {
+    fn terms(publishers: usize, subscribers: usize, topic: &str, qos: QoS) -> Terms<'static> {
         let mut plan = BenchPlan::new(super::super::stream::tcp(([127, 0, 0, 1], 1).into()));
         plan.publishers.count = publishers;
         plan.subscribers.count = subscribers;
-        plan.topic = TopicTemplate::new(topic).unwrap();
+        plan.topics = vec![TopicTemplate::new(topic).unwrap()];
         Terms {
-            shape: plan.shape(),
+            // A test's shape may stay as long as the test.
+            shape: Box::leak(Box::new(plan.shape().unwrap())),
             qos,
             stamped: true,
             settled: true,

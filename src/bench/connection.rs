@@ -7,13 +7,14 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::clock::Now;
 use super::error::ConnectionError;
+use super::plan::RoleName;
 use super::publisher::Publisher;
 use super::ready::Handle;
 use super::stream::{DialError, Dialed, Stream};
@@ -37,16 +38,22 @@ const READS: usize = 4;
 const ROUNDS: usize = 4;
 /// Topic filters in one SUBSCRIBE.
 const FILTERS: usize = 64;
+/// How long a broken connection waits before it is made again.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 pub enum Role {
-    Publisher(Publisher),
+    Publisher(Box<Publisher>),
     Subscriber(Subscriber),
+    /// Number of an idle connection.
+    Idle(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Not dialled yet, or being dialled.
-    Waiting,
+    /// To be dialled, for the first time or again.
+    Down,
+    /// Being dialled.
+    Dialling,
     /// CONNECT is on its way; dialling began, and CONNECT was ready, at these instants, in ns.
     Connecting {
         dialling: u64,
@@ -58,10 +65,8 @@ enum Stage {
         since: u64,
     },
     Ready,
-    /// Failed, broken or ended.
-    Over {
-        was_ready: bool,
-    },
+    /// Failed, broken or ended, for good.
+    Over,
 }
 
 /// What a connection wants after it was served.
@@ -73,7 +78,18 @@ pub enum Served {
     HasMore,
 }
 
+/// How a connection is ended that will be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With DISCONNECT.
+    Clean,
+    /// Without a word.
+    Cut,
+}
+
 pub struct Connection {
+    /// Its place in the worker's list.
+    number: u32,
     stream: Option<Stream>,
     session: Session,
     role: Role,
@@ -86,21 +102,34 @@ pub struct Connection {
     flushing: bool,
     /// Since when its socket has taken nothing, in ns.
     full_since: Option<u64>,
+    /// It was ready at some time.
+    was_ready: bool,
+    /// It came back and its session had not been kept.
+    renewed: bool,
+    /// When a timer of the worker's will serve it, in ns.
+    timer: Option<u64>,
+    /// A slow subscriber reads nothing before this, in ns.
+    read_after: u64,
     handle: Arc<Handle>,
     waker: Waker,
 }
 
 impl Connection {
-    pub fn new(session: Session, role: Role, handle: Arc<Handle>) -> Self {
+    pub fn new(number: usize, session: Session, role: Role, handle: Arc<Handle>) -> Self {
         Self {
+            number: number as u32,
             stream: None,
             session,
             role,
-            stage: Stage::Waiting,
+            stage: Stage::Down,
             tail: BytesMut::new(),
             written: 0,
             flushing: false,
             full_since: None,
+            was_ready: false,
+            renewed: false,
+            timer: None,
+            read_after: 0,
             waker: Waker::from(handle.clone()),
             handle,
         }
@@ -114,24 +143,35 @@ impl Connection {
         &mut self.role
     }
 
-    /// Neither ready for its part nor over.
+    /// On its way: neither down nor ready for its part nor over.
     pub fn is_starting(&self) -> bool {
-        !matches!(self.stage, Stage::Ready | Stage::Over { .. })
+        matches!(
+            self.stage,
+            Stage::Dialling | Stage::Connecting { .. } | Stage::Subscribing { .. }
+        )
     }
 
     pub fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
     }
 
+    pub fn is_down(&self) -> bool {
+        self.stage == Stage::Down
+    }
+
     pub fn was_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready | Stage::Over { was_ready: true })
+        self.was_ready
+    }
+
+    pub fn was_renewed(&self) -> bool {
+        self.renewed
     }
 
     /// It will publish more as soon as it can.
     pub fn is_publishing(&self) -> bool {
         match &self.role {
-            Role::Publisher(publisher) => self.is_ready() && !publisher.is_done(),
-            Role::Subscriber(_) => false,
+            Role::Publisher(publisher) => self.stage != Stage::Over && !publisher.is_done(),
+            Role::Subscriber(_) | Role::Idle(_) => false,
         }
     }
 
@@ -139,14 +179,34 @@ impl Connection {
     pub fn is_outstanding(&self) -> bool {
         match &self.role {
             Role::Publisher(publisher) => {
-                self.is_ready() && (!publisher.is_flushed() || self.session.unacknowledged() > 0)
+                self.stage != Stage::Over
+                    && (!publisher.is_flushed() || self.session.unacknowledged() > 0)
             }
-            Role::Subscriber(_) => false,
+            Role::Subscriber(_) | Role::Idle(_) => false,
         }
     }
 
     pub fn wake(&self) {
         self.waker.wake_by_ref();
+    }
+
+    /// The dialer is at work.
+    pub fn dialling(&mut self) {
+        self.stage = Stage::Dialling;
+    }
+
+    /// The timer that it had set has come.
+    pub fn rang(&mut self) {
+        self.timer = None;
+        self.wake();
+    }
+
+    /// Sees to it that it is served at `due` at the latest, in ns.
+    fn serve_at(&mut self, due: u64, shared: &mut Shared) {
+        if self.timer.is_none_or(|set| due < set) {
+            self.timer = Some(due);
+            shared.timers.add(due, self.number);
+        }
     }
 
     /// The dialer is done. `began` is when it began, in ns.
@@ -190,15 +250,30 @@ impl Connection {
 
     pub fn timeout(&mut self, shared: &mut Shared) {
         let now = shared.clock.now().instant;
-        match self.session.handle_timeout(now, true) {
+        // A slow subscriber leaves the answer to its PINGREQ unread.
+        let reading = shared.plan.slow_subscriber.is_none();
+        match self.session.handle_timeout(now, reading) {
             Ok(()) => self.wake(),
             Err(error) => self.fail(error.into(), shared),
         }
     }
 
+    /// Ends the connection, which is then to be made again at once.
+    pub fn churn(&mut self, ending: Ending, shared: &mut Shared) {
+        if ending == Ending::Clean {
+            self.say_goodbye(shared);
+        }
+        shared.recorder.counts.churned += 1;
+        self.go_down(shared.clock.now(), shared);
+    }
+
     /// Ends the connection in order, as far as that goes without waiting.
     pub fn disconnect(&mut self, shared: &mut Shared) {
-        let was_ready = self.was_ready();
+        self.say_goodbye(shared);
+        self.close();
+    }
+
+    fn say_goodbye(&mut self, shared: &mut Shared) {
         if self.stream.is_some()
             && self
                 .session
@@ -208,7 +283,6 @@ impl Connection {
             // What cannot be said now is not worth waiting for.
             let _ = self.write(shared);
         }
-        self.close(was_ready);
     }
 
     fn drive(&mut self, shared: &mut Shared) -> Result<Served, ConnectionError> {
@@ -216,11 +290,15 @@ impl Connection {
             return Ok(Served::Waits);
         }
         for _ in 0..ROUNDS {
-            let more_to_read = self.read(shared)?;
+            let more_to_read = match shared.plan.slow_subscriber {
+                Some(pause) if self.is_slow() => self.read_slowly(pause, shared)?,
+                _ => self.read(READS, shared)?,
+            };
             if let Role::Publisher(publisher) = &mut self.role
                 && self.stage == Stage::Ready
+                && let Some(due) = publisher.fill(&mut self.session, shared, self.written)
             {
-                publisher.fill(&mut self.session, shared, self.written);
+                self.serve_at(due, shared);
             }
             let wrote = self.write(shared)?;
             if !more_to_read && !wrote {
@@ -230,9 +308,29 @@ impl Connection {
         Ok(Served::HasMore)
     }
 
+    fn is_slow(&self) -> bool {
+        matches!(self.role, Role::Subscriber(_)) && self.stage == Stage::Ready
+    }
+
+    /// Reads once, and then nothing for so long.
+    fn read_slowly(
+        &mut self,
+        pause: Duration,
+        shared: &mut Shared,
+    ) -> Result<bool, ConnectionError> {
+        let now = shared.clock.now().ns;
+        if now >= self.read_after && self.read(1, shared)? {
+            self.read_after = now + pause.as_nanos() as u64;
+        }
+        if self.read_after > now {
+            self.serve_at(self.read_after, shared);
+        }
+        Ok(false)
+    }
+
     /// Reads and handles what is there. True when there may be more.
-    fn read(&mut self, shared: &mut Shared) -> Result<bool, ConnectionError> {
-        for _ in 0..READS {
+    fn read(&mut self, reads: usize, shared: &mut Shared) -> Result<bool, ConnectionError> {
+        for _ in 0..reads {
             let own = self.tail.len() > PARK_LEN;
             let mut buffer = std::mem::take(if own {
                 &mut self.tail
@@ -328,28 +426,43 @@ impl Connection {
                 shared.recorder.record(timing, now.ns.saturating_sub(began));
             }
         }
+        let resumed = self.session.is_resumed();
+        self.renewed |= self.was_ready && !resumed;
         match &self.role {
-            Role::Publisher(_) => self.ready(shared),
-            Role::Subscriber(subscriber) => {
-                let filters = shared.plan.filters(subscriber.index())?;
-                let mut packets = 0;
-                for some in filters.chunks(FILTERS) {
-                    let subscriptions = some.iter().map(|filter| Subscription {
-                        filter: filter.clone(),
-                        qos: shared.plan.subscribers.qos,
-                        ..Subscription::default()
-                    });
-                    let subscriptions = subscriptions.collect();
-                    let properties = shared.plan.subscribe_properties.clone();
-                    self.session.subscribe(subscriptions, properties)?;
-                    packets += 1;
-                }
-                self.stage = Stage::Subscribing {
-                    missing: packets,
-                    since: now.ns,
-                };
+            // A session that the broker has kept has its subscriptions.
+            Role::Subscriber(subscriber) if !(self.was_ready && resumed) => {
+                let index = subscriber.index();
+                self.subscribe(index, now, shared)?;
             }
+            Role::Publisher(_) | Role::Subscriber(_) | Role::Idle(_) => self.ready(shared),
         }
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        subscriber: usize,
+        now: Now,
+        shared: &Shared,
+    ) -> Result<(), ConnectionError> {
+        let plan = &shared.plan;
+        let filters = plan.filters(&plan.names(RoleName::Subscriber, subscriber))?;
+        let mut packets = 0;
+        for some in filters.chunks(FILTERS) {
+            let subscriptions = some.iter().map(|filter| Subscription {
+                filter: filter.clone(),
+                qos: plan.subscribers.qos,
+                ..Subscription::default()
+            });
+            let subscriptions = subscriptions.collect();
+            let properties = plan.subscribe_properties.clone();
+            self.session.subscribe(subscriptions, properties)?;
+            packets += 1;
+        }
+        self.stage = Stage::Subscribing {
+            missing: packets,
+            since: now.ns,
+        };
         Ok(())
     }
 
@@ -388,7 +501,11 @@ impl Connection {
 
     fn ready(&mut self, shared: &mut Shared) {
         self.stage = Stage::Ready;
-        shared.recorder.counts.connected += 1;
+        if std::mem::replace(&mut self.was_ready, true) {
+            shared.recorder.counts.reconnected += 1;
+        } else {
+            shared.recorder.counts.connected += 1;
+        }
     }
 
     /// Writes the output until it is empty or the stream would block. True when something left and
@@ -438,11 +555,10 @@ impl Connection {
     }
 
     fn fail(&mut self, error: ConnectionError, shared: &mut Shared) {
-        let was_ready = self.was_ready();
-        if matches!(self.stage, Stage::Over { .. }) {
+        if matches!(self.stage, Stage::Down | Stage::Over) {
             return;
         }
-        if was_ready {
+        if self.was_ready {
             shared.recorder.counts.broken += 1;
         } else {
             shared.recorder.counts.failed += 1;
@@ -451,13 +567,31 @@ impl Connection {
         shared.first_error.get_or_insert(error);
         // The session may have a DISCONNECT with the reason to say.
         let _ = self.write(shared);
-        self.close(was_ready);
+        if shared.plan.reconnect {
+            let now = shared.clock.now();
+            let again = shared.clock.at(now.instant + RECONNECT_DELAY);
+            self.go_down(again, shared);
+        } else {
+            self.close();
+        }
     }
 
-    fn close(&mut self, was_ready: bool) {
-        self.stage = Stage::Over { was_ready };
+    /// Closes the connection, which is to be made again at `again`.
+    fn go_down(&mut self, again: Now, shared: &mut Shared) {
+        self.close();
+        self.stage = Stage::Down;
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.cut(shared.clock.now(), shared);
+        }
+        shared.redials.push_back((again.ns, self.number));
+    }
+
+    fn close(&mut self) {
+        self.stage = Stage::Over;
         self.stream = None;
         self.tail = BytesMut::new();
+        self.flushing = false;
+        self.full_since = None;
         self.session.closed();
     }
 }

@@ -17,7 +17,10 @@ mod figures;
 #[cfg_attr(not(test), allow(dead_code, reason = "for --shared"))]
 mod group;
 mod health;
+mod identity;
 mod in_flight;
+mod limits;
+mod pace;
 mod payload;
 #[cfg_attr(not(test), allow(dead_code, reason = "for the tests and tests/perf"))]
 pub mod peer;
@@ -31,12 +34,16 @@ mod run;
 #[cfg_attr(not(test), allow(dead_code, reason = "for --find-max"))]
 mod search;
 mod sequence;
+mod shape;
+mod sizes;
 mod stamp;
 mod stream;
 mod subscriber;
+mod template;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod timers;
 mod timing;
 mod verdict;
 mod worker;
@@ -45,13 +52,21 @@ pub use account::{Got, Sent};
 pub use baseline::{Baseline, SCHEMA as BASELINE_SCHEMA};
 pub use error::{BenchError, ConnectionError};
 pub use figures::figures;
-pub use plan::{BenchPlan, DEFAULT_TOPIC, Publishers, Stop, Subscribers, TopicTemplate};
+pub use identity::{Credentials, Identities, Password};
+pub use limits::{Demand, prepare};
+pub use pace::{Arrivals, Pace};
+pub use payload::{Payload, Recorded};
+pub use plan::{
+    BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate,
+};
 pub use ranges::Ranges;
 pub use recorder::{Place, Reasons};
 pub use report::{Phase, Progress, Report};
 pub use run::run;
 pub use sequence::Sequence;
-pub use stream::{tcp, to};
+pub use sizes::{Share as SizeShare, Sizes};
+pub use stream::{from_each, tcp, to};
+pub use template::Template;
 pub use threshold::{Condition, Demands};
 pub use timing::{Latency, Timing};
 #[cfg(test)]

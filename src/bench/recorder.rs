@@ -15,6 +15,10 @@ pub struct Counts {
     pub failed: u64,
     /// Connections that ended before their work did.
     pub broken: u64,
+    /// Connections that were ended on purpose, to be made again.
+    pub churned: u64,
+    /// Connections that the broker accepted again.
+    pub reconnected: u64,
     /// Messages whose last byte the operating system (under TLS: the TLS layer's last flush) took.
     pub sent: u64,
     /// QoS 1: PUBACK, QoS 2: PUBCOMP, both without an error.
@@ -60,6 +64,8 @@ impl Counts {
             (&mut self.connected, other.connected),
             (&mut self.failed, other.failed),
             (&mut self.broken, other.broken),
+            (&mut self.churned, other.churned),
+            (&mut self.reconnected, other.reconnected),
             (&mut self.sent, other.sent),
             (&mut self.acknowledged, other.acknowledged),
             (&mut self.refused, other.refused),
@@ -170,9 +176,11 @@ pub struct Recorder {
     pub counts: Counts,
     pub last: Last,
     pub timings: Timings,
+    /// What was counted in the warm-up, and stands in `counts` too.
+    pub warmup: Counts,
     pub oddities: Oddities,
-    /// Nanoseconds in which a connection had something to write and its socket was full, over all
-    /// connections.
+    /// Nanoseconds in which a connection had something to say and the broker took nothing, over all
+    /// connections: its socket was full, or in an open loop its window.
     pub socket_full_ns: u64,
     /// Why connections failed or broke.
     pub connection_errors: Reasons,
@@ -190,6 +198,7 @@ impl Recorder {
         self.last.acknowledged = self.last.acknowledged.max(other.last.acknowledged);
         self.last.received = self.last.received.max(other.last.received);
         self.timings.merge(&other.timings);
+        self.warmup.add(&other.warmup);
         let (mine, others) = (&mut self.oddities, &other.oddities);
         mine.duplicated.merge(&others.duplicated);
         mine.out_of_order.merge(&others.out_of_order);

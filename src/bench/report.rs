@@ -1,12 +1,15 @@
 //! What a run leads to: plain data, for people, files and thresholds alike.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::account::{Account, Got, Sent};
 use super::figures::figures;
 use super::health::{Effort, Health, Rate};
-use super::plan::{BenchPlan, Publishers, Shape, Subscribers};
+use super::pace::Pace;
+use super::plan::{BenchPlan, Publishers, Subscribers};
 use super::recorder::{Counts, Recorder};
+use super::shape::Shape;
 use super::threshold::Demands;
 use super::timing::{Latency, Timing, Timings};
 use super::verdict::Verdict;
@@ -33,6 +36,8 @@ pub struct Report {
     pub got: Vec<Got>,
     /// The counts, the reasons and the histograms, from which the figures are read.
     pub recorder: Recorder,
+    /// Whose messages each subscriber was to get.
+    pub shape: Arc<Shape>,
 }
 
 /// What was run.
@@ -41,8 +46,15 @@ pub struct Setup {
     pub version: Version,
     pub publishers: Publishers,
     pub subscribers: Subscribers,
+    pub idle: usize,
+    /// Bytes of the smallest and the largest payload.
+    pub sizes: (usize, usize),
+    /// Messages carry stamps, by which they are told apart.
+    pub stamped: bool,
+    /// Absent in a closed loop.
+    pub pace: Option<Pace>,
+    pub warmup: Duration,
     pub workers: usize,
-    pub shape: Shape,
 }
 
 impl Setup {
@@ -51,8 +63,12 @@ impl Setup {
             version: plan.session.version,
             publishers: plan.publishers,
             subscribers: plan.subscribers,
+            idle: plan.idle,
+            sizes: plan.payload.bounds(),
+            stamped: plan.payload.is_stamped(),
+            pace: plan.pace,
+            warmup: plan.warmup,
             workers: plan.workers,
-            shape: plan.shape(),
         }
     }
 
@@ -60,7 +76,7 @@ impl Setup {
     /// publishers and subscribers, and else to the acknowledgement.
     pub fn main_timing(&self) -> Timing {
         let whole_way = self.publishers.count > 0 && self.subscribers.count > 0;
-        if whole_way && self.publishers.stamped() {
+        if whole_way && self.stamped {
             Timing::Delivery
         } else {
             Timing::Ack
@@ -87,7 +103,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// `start_ns` is the instant of the first publish.
+    /// `start_ns` is the instant from which messages count: the first publish, or the end of the warm-up.
     pub(super) fn new(recorder: &Recorder, start_ns: u64) -> Self {
         let rate = |count: u64, last: u64| {
             let seconds = Duration::from_nanos(last.saturating_sub(start_ns)).as_secs_f64();
@@ -97,7 +113,7 @@ impl Rates {
                 0.0
             }
         };
-        let (counts, last) = (&recorder.counts, &recorder.last);
+        let (counts, last) = (recorder.counts.since(&recorder.warmup), &recorder.last);
         Self {
             sent_per_s: rate(counts.sent, last.sent),
             acknowledged_per_s: rate(counts.acknowledged, last.acknowledged),
@@ -176,7 +192,7 @@ pub(super) fn health(
         },
         send_lag: lag(Timing::SendLag),
         loop_lag: lag(Timing::LoopLag),
-        rate: plan.rate().map(|planned_per_s| Rate {
+        rate: plan.rate(publishing).map(|planned_per_s| Rate {
             planned_per_s,
             sent_per_s,
         }),

@@ -10,10 +10,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::account::{Got, Sent, Terms, settle};
 use super::clock::Clock;
-use super::error::{BenchError, ConnectionError};
+use super::error::BenchError;
 use super::plan::BenchPlan;
 use super::recorder::{Counts, Recorder};
 use super::report::{self, Interval, Phase, Progress, Rates, Report, Setup, Times};
+use super::shape::Shape;
 use super::timing::Latency;
 use super::verdict::Verdict;
 use super::worker::{Command, Finished, Gauge, News, Worker};
@@ -95,6 +96,7 @@ struct Run {
     readings: Readings,
     run: u16,
     started: SystemTime,
+    shape: Arc<Shape>,
 }
 
 /// All workers' recorders added up, and what was shown of them already.
@@ -125,15 +127,12 @@ impl Run {
             ..plan.session.clone()
         });
         let run = fastrand::u16(..);
+        let shape = Arc::new(plan.shape()?);
         let (commands, told) = watch::channel(Command::ConnectSubscribers);
         let (tell, news) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for number in 0..plan.workers {
-            let worker = Worker::new(number, &plan, &settings, run, tell.clone());
-            let worker = worker.map_err(|error| BenchError::NoConnection {
-                clients: plan.clients(),
-                first: ConnectionError::Text(error),
-            })?;
+            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone())?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -176,6 +175,7 @@ impl Run {
             },
             run,
             started: SystemTime::now(),
+            shape,
             plan,
         })
     }
@@ -256,9 +256,7 @@ impl Run {
             Stage::ConnectPublishers => Command::ConnectPublishers,
             Stage::Publish => {
                 self.publish_began = Some(now);
-                Command::Publish {
-                    until: self.plan.stop.duration.map(|duration| now + duration),
-                }
+                Command::Publish { began: now }
             }
             Stage::Drain => {
                 self.publish_ended = Some(now);
@@ -341,10 +339,13 @@ impl Run {
             Stage::Stop | Stage::Finished => Phase::Disconnecting,
         };
         let left = match self.stage {
-            Stage::Publish => self
-                .publish_began
-                .zip(self.plan.stop.duration)
-                .map(|(began, duration)| (began + duration).saturating_duration_since(now)),
+            Stage::Publish => {
+                self.publish_began
+                    .zip(self.plan.stop.duration)
+                    .map(|(began, duration)| {
+                        (began + self.plan.warmup + duration).saturating_duration_since(now)
+                    })
+            }
             Stage::Drain => Some(self.quiet_until().saturating_duration_since(now)),
             _ => None,
         };
@@ -406,14 +407,16 @@ impl Run {
             });
         }
         let terms = Terms {
-            shape: plan.shape(),
+            shape: &self.shape,
             qos: plan.publishers.qos,
-            stamped: plan.publishers.stamped(),
+            stamped: plan.payload.is_stamped(),
             settled: self.settled,
         };
         let account = settle(terms, &sent, &got);
         let clock = Clock::shared();
-        let start_ns = self.publish_began.map_or(0, |began| clock.at(began).ns);
+        let start_ns = self
+            .publish_began
+            .map_or(0, |began| clock.at(began + plan.warmup).ns);
         let since = |end: Option<Instant>, start: Option<Instant>| {
             end.zip(start)
                 .map_or(Duration::ZERO, |(end, start)| end.duration_since(start))
@@ -439,6 +442,7 @@ impl Run {
             sent,
             got,
             recorder,
+            shape: self.shape.clone(),
         })
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Everything else in `bench` is written against `AsyncRead` and `AsyncWrite`.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::net::{self, Endpoint};
+use crate::net::{self, Address, Endpoint};
 
 pub use crate::net::{DialError, Dialed, Stream};
 
@@ -19,6 +20,20 @@ pub type Dial = Arc<dyn Fn(usize) -> Dialing + Send + Sync>;
 pub fn to(endpoint: Endpoint) -> Dial {
     Arc::new(move |_client| {
         let endpoint = endpoint.clone();
+        Box::pin(async move { net::dial(&endpoint).await })
+    })
+}
+
+/// The same endpoint from these local addresses in turn, if there are any.
+pub fn from_each(endpoint: Endpoint, sources: Vec<IpAddr>) -> Dial {
+    if sources.is_empty() {
+        return to(endpoint);
+    }
+    Arc::new(move |client| {
+        let mut endpoint = endpoint.clone();
+        if let Address::Tcp(address) = &mut endpoint.address {
+            address.bind = Some(sources[client % sources.len()]);
+        }
         Box::pin(async move { net::dial(&endpoint).await })
     })
 }

@@ -47,14 +47,14 @@ impl Subscriber {
             shared.recorder.counts.foreign += 1;
             return;
         }
-        if !shared.plan.publishers.stamped() {
+        if !shared.payloads.are_stamped() {
             self.unstamped(payload, now, shared);
             return;
         }
         let stamp = payload.first_chunk().map(|start| Stamp::decode(*start));
         let Some(Ok(stamp)) = stamp else {
             // A stamp that is broken or cut off, unless it never was one of ours.
-            if payload.len() == shared.payloads.size() {
+            if shared.payloads.has_size(payload.len()) {
                 self.odd.corrupted += 1;
                 shared.recorder.counts.corrupted += 1;
             } else {
@@ -81,7 +81,7 @@ impl Subscriber {
         };
         let recorder = &mut shared.recorder;
         recorder.counts.skipped += skipped;
-        if !shared.payloads.is_intact(payload) {
+        if !shared.payloads.is_intact(&stamp, payload) {
             self.odd.corrupted += 1;
             self.odd.corrupted_known +=
                 u64::from(matches!(arrival, Arrival::New | Arrival::OutOfOrder));
@@ -109,16 +109,19 @@ impl Subscriber {
                 return;
             }
         }
-        recorder.record(Timing::Delivery, stamp.age(now.ns));
+        let age = stamp.age(now.ns);
+        if now.ns.saturating_sub(age) >= shared.measure_from {
+            recorder.record(Timing::Delivery, age);
+        }
     }
 
     fn unstamped(&mut self, payload: &[u8], now: Now, shared: &mut Shared) {
         let counts = &mut shared.recorder.counts;
-        if shared.payloads.is_intact(payload) {
+        if shared.payloads.is_ours(payload) {
             counts.received += 1;
             self.unstamped += 1;
             shared.recorder.last.received = now.ns;
-        } else if payload.len() == shared.payloads.size() {
+        } else if shared.payloads.has_size(payload.len()) {
             counts.corrupted += 1;
             self.odd.corrupted += 1;
         } else {
@@ -127,10 +130,11 @@ impl Subscriber {
     }
 
     /// Its part of the account. What it has seen is taken out of it.
-    pub fn take_totals(&mut self, subscribed: bool, stayed: bool) -> Got {
+    pub fn take_totals(&mut self, subscribed: bool, stayed: bool, renewed: bool) -> Got {
         Got {
             subscribed,
             stayed,
+            renewed,
             granted: self.granted,
             sequences: std::mem::take(&mut self.sequences),
             unstamped: self.unstamped,

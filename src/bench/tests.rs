@@ -65,7 +65,7 @@ fn adds_up(report: &Report) {
         account.arrived + account.damaged + account.lost + account.cut_off + account.pending
     );
     assert_eq!(report.verdict.count(FaultKind::Contradictions), 0);
-    if report.setup.publishers.stamped() {
+    if report.setup.stamped {
         assert_eq!(
             report.recorder.timings.of(Timing::Delivery).len(),
             account.arrived
@@ -102,7 +102,7 @@ fn an_index_in_the_topic_pairs_publishers_with_subscribers() {
     for (publishers, subscribers, received) in [(6, 2, 1_000), (2, 6, 3_000), (3, 3, 1_000)] {
         let peer = forwarding(Faults::default());
         let mut plan = plan(&peer, QoS::AtLeastOnce);
-        plan.topic = TopicTemplate::new("a/{i}").unwrap();
+        plan.topics = vec![TopicTemplate::new("a/{i}").unwrap()];
         plan.publishers.count = publishers;
         plan.subscribers.count = subscribers;
         let report = try_run(plan).unwrap();
@@ -207,7 +207,7 @@ fn corrupted_payloads_are_counted_and_are_not_lost_as_well() {
     // The last byte is in the filler, and then in the stamp's checksum.
     for size in [64, 16] {
         let mut plan = plan(&peer, QoS::AtLeastOnce);
-        plan.publishers.size = size;
+        plan.payload = Payload::Filler(Sizes::fixed(size));
         let report = try_run(plan).unwrap();
         adds_up(&report);
         assert_eq!(report.counts().corrupted, 400);
@@ -269,7 +269,7 @@ fn payloads_without_room_for_a_stamp_are_counted() {
             ..Faults::default()
         });
         let mut plan = plan(&peer, QoS::AtMostOnce);
-        plan.publishers.size = size;
+        plan.payload = Payload::Filler(Sizes::fixed(size));
         let report = try_run(plan).unwrap();
         adds_up(&report);
         let account = &report.account;
@@ -282,7 +282,7 @@ fn payloads_without_room_for_a_stamp_are_counted() {
 fn payloads_larger_than_every_buffer_arrive_whole() {
     let peer = forwarding(Faults::default());
     let mut plan = plan(&peer, QoS::AtLeastOnce);
-    plan.publishers.size = 300_000;
+    plan.payload = Payload::Filler(Sizes::fixed(300_000));
     plan.stop.messages = Some(20);
     let report = try_run(plan).unwrap();
     adds_up(&report);

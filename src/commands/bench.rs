@@ -1,24 +1,25 @@
 //! `mozzie bench`: from options to a load, and to its report.
 
+mod files;
+mod plan;
 mod result;
 
-use super::{connect, runtime};
-use crate::bench::{self, BenchPlan, Publishers, Report, Stop, Subscribers, TopicTemplate};
+use super::runtime;
+use crate::bench::{self, BenchPlan, Demand, Report};
 use result::Results;
 
 use crate::broker::{BrokerPlan, EmbeddedBroker};
-use crate::cli::bench::{BenchArgs, DEFAULT_DURATION};
-use crate::dialect::Dialect;
+use crate::cli::bench::BenchArgs;
 use crate::error::Error;
-use crate::mqtt::properties::Place;
-use crate::net::Endpoint;
+use crate::net::{Address, Endpoint};
 use crate::output::{self, ProgressLine};
 use crate::signal::{Signal, Signals};
 
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
-    let (mut plan, endpoint) = plan(args)?;
+    let (mut plan, endpoint, sources) = plan::plan(args)?;
     plan.check().map_err(bench::BenchError::from)?;
     let mut results = Results::open(&args.result)?;
+    bench::prepare(&demand(&plan, &endpoint, sources.len(), args.load.embedded))?;
     let broker = if args.load.embedded {
         Some(EmbeddedBroker::start(&BrokerPlan::default())?)
     } else {
@@ -28,7 +29,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         plan.dial = match &broker {
             Some(broker) => bench::tcp(broker.address()),
             // Looked up once, and not by every connection.
-            None => bench::to(endpoint.resolved().await?),
+            None => bench::from_each(endpoint.resolved().await?, sources),
         };
         load(plan, &mut results).await
     })?;
@@ -44,77 +45,19 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     }
 }
 
-/// The load, and where to. The plan's own dialer is not the right one yet.
-fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
-    let version = connect::version(&args.connection, &[])?;
-    let connection = connect::plan(&args.connection, version, Dialect::Native)?;
-    let properties = &args.connection.properties;
-    for (option, place) in [
-        ("-D unsubscribe", Place::Unsubscribe),
-        ("-D disconnect", Place::Disconnect),
-    ] {
-        if !properties.of(place).is_empty() {
-            return Err(Error::usage(
-                format!("{option}: bench does not send that"),
-                "leave it out",
-            ));
-        }
+/// What the plan asks of this machine.
+fn demand(plan: &BenchPlan, endpoint: &Endpoint, sources: usize, embedded: bool) -> Demand {
+    let addresses = match endpoint.address {
+        Address::Tcp(_) => sources.max(1),
+        Address::Unix(_) => 0,
+    };
+    Demand {
+        connections: plan.clients() as u64,
+        workers: plan.workers as u64,
+        tls: endpoint.tls.is_some(),
+        addresses: addresses as u64,
+        both_ends: embedded,
     }
-    let load = &args.load;
-    if load.publishers == 0 && load.subscribers == 0 {
-        return Err(Error::usage(
-            "--publishers 0 and --subscribers 0 leave nobody to make a load",
-            "ask for publishers, subscribers or both",
-        ));
-    }
-    let size = usize::try_from(load.size.0).unwrap_or(usize::MAX);
-    // A topic of its own for each run, so that what an earlier one left behind is not counted.
-    let topic = match (&load.topic, args.connection.broker.url.as_ref()) {
-        (Some(topic), _) => topic.clone(),
-        (None, Some(url)) if url.topic.is_some() => url.topic.clone().unwrap_or_default(),
-        (None, _) => format!("{}/{:08x}", bench::DEFAULT_TOPIC, fastrand::u32(..)),
-    };
-    let messages = load.messages.map(|amount| amount.0);
-    let duration = match (load.duration, messages) {
-        (Some(span), _) => Some(span.0),
-        (None, Some(_)) => None,
-        (None, None) => Some(DEFAULT_DURATION),
-    };
-    let workers = load.workers.map(usize::from);
-    let base = BenchPlan::new(bench::to(connection.endpoint.clone()));
-    let plan = BenchPlan {
-        client_id_prefix: match connection.identity.client_id.as_str() {
-            "" => base.client_id_prefix.clone(),
-            typed => typed.to_owned(),
-        },
-        username: connection.identity.username,
-        password: connection.identity.password,
-        publish_properties: properties.of(Place::Publish),
-        subscribe_properties: properties.of(Place::Subscribe),
-        publishers: Publishers {
-            count: load.publishers as usize,
-            qos: load.qos,
-            retain: load.retain,
-            size,
-            in_flight: connection.settings.max_in_flight,
-        },
-        subscribers: Subscribers {
-            count: load.subscribers as usize,
-            qos: load.qos,
-        },
-        topic: TopicTemplate::new(&topic).map_err(|e| {
-            Error::usage(
-                format!("-t: '{topic}': {e}"),
-                "give a topic name without wildcards; {i} stands for the number of the publisher",
-            )
-        })?,
-        stop: Stop { messages, duration },
-        drain: load.drain.0,
-        workers: workers.unwrap_or(base.workers),
-        session: (*connection.settings).clone(),
-        ..base
-    };
-    Ok((plan, connection.endpoint))
 }
 
 async fn load(plan: BenchPlan, results: &mut Results) -> Result<(Report, Option<Signal>), Error> {

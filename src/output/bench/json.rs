@@ -26,10 +26,13 @@ pub fn render_json(report: &Report) -> String {
         .number("publishers", publishers.count as u64)
         .number("publish_qos", publishers.qos as u64)
         .boolean("retain", publishers.retain)
-        .number("size", publishers.size as u64)
+        .number("size", setup.sizes.1 as u64)
+        .number("smallest_size", setup.sizes.0 as u64)
         .number("in_flight", u64::from(publishers.in_flight))
         .number("subscribers", subscribers.count as u64)
         .number("subscribe_qos", subscribers.qos as u64)
+        .number("idle", setup.idle as u64)
+        .number("warmup_ms", setup.warmup.as_millis() as u64)
         .number("workers", setup.workers as u64);
     result.raw("setup", &load.end());
     verdict(report, &mut result);
@@ -125,7 +128,7 @@ fn sequences(report: &Report, result: &mut Object) {
     let publishers = report.sent.iter().map(publisher);
     result.raw("publishers", &array(publishers));
     let subscribers = report.got.iter().enumerate().map(|(index, got)| {
-        let heard = report.setup.shape.publishers_of(index);
+        let heard = report.shape.publishers_of(index);
         let pairs = heard
             .zip(&got.sequences)
             .filter(|(publisher, sequence)| {

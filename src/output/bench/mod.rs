@@ -136,7 +136,21 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
         let (count, qos) = (setup.subscribers.count, setup.subscribers.qos);
         parts.push(format!("{} at QoS {qos}", plural(count, "subscriber")));
     }
-    parts.push(format!("{} bytes", grouped(setup.publishers.size as u64)));
+    if setup.idle > 0 {
+        parts.push(plural(setup.idle, "idle connection"));
+    }
+    if setup.publishers.count > 0 {
+        let (min, max) = setup.sizes;
+        let min = if min < max {
+            grouped(min as u64) + " to "
+        } else {
+            String::new()
+        };
+        parts.push(format!("{min}{} bytes", grouped(max as u64)));
+        if let Some(pace) = setup.pace {
+            parts.push(format!("{}/s", rate(pace.peak())));
+        }
+    }
     parts.push(format!("MQTT {}", setup.version));
     writeln!(table.out, "{}", parts.join(", "))?;
     if report.interrupted {
