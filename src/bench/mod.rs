@@ -14,6 +14,8 @@ mod clock;
 mod connection;
 mod error;
 mod figures;
+#[cfg_attr(not(test), allow(dead_code, reason = "for --shared"))]
+mod group;
 mod health;
 mod identity;
 mod in_flight;
@@ -29,6 +31,8 @@ mod ready;
 mod recorder;
 mod report;
 mod run;
+#[cfg_attr(not(test), allow(dead_code, reason = "for --find-max"))]
+mod search;
 mod sequence;
 mod shape;
 mod sizes;

@@ -2,7 +2,7 @@
 //! subscribers if asked to. Much faster than a broker, because it keeps nothing and promises nothing;
 //! it shows what the generator alone can do, and in tests it breaks what it is told to break.
 //!
-//! Topic filters are taken literally. Publishes are handed on only between connections of one thread.
+//! Publishes are handed on only between connections of one thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -18,12 +18,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::ready::{Handle, Ready};
+use crate::mqtt::topic::matches;
 
 const READ_LEN: usize = 64 * 1024;
 const READS: usize = 4;
 /// A subscriber that has more than this waiting, in bytes or messages, stops the publishers.
 const MAX_BACKLOG: usize = 1024 * 1024;
 const MAX_IN_FLIGHT: usize = 10_000;
+const MAX_ROUTES: usize = 100_000;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PeerOptions {
@@ -166,11 +168,82 @@ struct Subscription {
     qos: u8,
 }
 
+/// Who gets what is published to a topic.
+#[derive(Debug, Default)]
+struct Route {
+    all: Vec<Subscription>,
+    /// Groups that share a subscription; each member gets every so manieth message.
+    groups: Vec<Vec<Subscription>>,
+    /// Messages so far.
+    turn: usize,
+}
+
+/// All subscriptions, and the routes of topics that were published to since they last changed.
+#[derive(Debug, Default)]
+struct Routes {
+    /// By group, empty where there is none, and filter.
+    subscriptions: Vec<(String, String, Subscription)>,
+    routes: HashMap<Vec<u8>, Route>,
+}
+
+impl Routes {
+    fn subscribe(&mut self, typed: &str, subscription: Subscription) {
+        let shared = typed.strip_prefix("$share/");
+        let (group, filter) = shared
+            .and_then(|rest| rest.split_once('/'))
+            .unwrap_or(("", typed));
+        self.subscriptions
+            .push((group.to_owned(), filter.to_owned(), subscription));
+        self.routes.clear();
+    }
+
+    fn forget(&mut self, client: usize) {
+        self.subscriptions
+            .retain(|(_, _, one)| one.client != client);
+        self.routes.clear();
+    }
+
+    fn route(&mut self, topic: &[u8]) -> Option<&mut Route> {
+        if !self.routes.contains_key(topic) {
+            // Topics without end would be memory without end.
+            if self.routes.len() >= MAX_ROUTES {
+                self.routes.clear();
+            }
+            let route = self.find(std::str::from_utf8(topic).ok()?);
+            self.routes.insert(topic.to_owned(), route);
+        }
+        self.routes.get_mut(topic)
+    }
+
+    fn find(&self, topic: &str) -> Route {
+        let mut route = Route::default();
+        let mut names: Vec<(&str, &str)> = Vec::new();
+        for (group, filter, subscription) in &self.subscriptions {
+            if filter != topic && !matches(filter, topic) {
+                continue;
+            }
+            if group.is_empty() {
+                route.all.push(*subscription);
+                continue;
+            }
+            let name = (group.as_str(), filter.as_str());
+            match names.iter().position(|known| *known == name) {
+                Some(index) => route.groups[index].push(*subscription),
+                None => {
+                    names.push(name);
+                    route.groups.push(vec![*subscription]);
+                }
+            }
+        }
+        route
+    }
+}
+
 struct Thread {
     options: PeerOptions,
     clients: Vec<Option<Client>>,
     free: Vec<usize>,
-    subscriptions: HashMap<Vec<u8>, Vec<Subscription>>,
+    routes: Routes,
     ready: Ready,
     buffer: Vec<u8>,
     /// Publishes so far.
@@ -191,7 +264,7 @@ impl Thread {
             options,
             clients: Vec::new(),
             free: Vec::new(),
-            subscriptions: HashMap::new(),
+            routes: Routes::default(),
             ready: Ready::default(),
             buffer: Vec::with_capacity(READ_LEN),
             publishes: 0,
@@ -266,9 +339,7 @@ impl Thread {
             self.relieve();
         }
         if client.subscribes {
-            for subscriptions in self.subscriptions.values_mut() {
-                subscriptions.retain(|one| one.client != index);
-            }
+            self.routes.forget(index);
         }
         self.delayed.retain(|(_, client, _)| *client != index);
         self.free.push(index);
@@ -426,10 +497,9 @@ impl Thread {
             }
             let qos = (options & 3).min(2);
             reasons.push(qos);
-            self.subscriptions
-                .entry(filter.to_vec())
-                .or_default()
-                .push(Subscription { client: index, qos });
+            let filter = std::str::from_utf8(filter).ok()?;
+            self.routes
+                .subscribe(filter, Subscription { client: index, qos });
         }
         let properties: &[u8] = if client.has_properties { &[0] } else { &[] };
         client.output.push(0x90);
@@ -486,10 +556,14 @@ impl Thread {
     }
 
     fn forward(&mut self, topic: &[u8], payload: &[u8], qos: u8, corrupted: bool) {
-        let Some(subscriptions) = self.subscriptions.get(topic) else {
+        let Some(route) = self.routes.route(topic) else {
             return;
         };
-        for subscription in subscriptions {
+        route.turn += 1;
+        let turn = route.turn;
+        let groups = route.groups.iter();
+        let members = groups.map(|members| &members[turn % members.len()]);
+        for subscription in route.all.iter().chain(members) {
             let Some(client) = &mut self.clients[subscription.client] else {
                 continue;
             };

@@ -26,6 +26,12 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// What was seen elsewhere: all below `next` but what is missing.
+    pub fn seen(next: u64, missing: Ranges) -> Self {
+        let missing = (!missing.is_empty()).then(|| Box::new(missing));
+        Self { next, missing }
+    }
+
     /// The number that comes next if nothing is lost.
     pub fn next(&self) -> u64 {
         self.next

@@ -164,3 +164,91 @@ impl<W: Write> Sink<W> {
         self.failed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+    use crate::bench::peer::{Peer, PeerOptions};
+    use crate::bench::{BenchPlan, Subscribers, run, tcp};
+
+    fn decoded(encoded: &str) -> Histogram<u64> {
+        let bytes = STANDARD.decode(encoded).unwrap();
+        Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
+    }
+
+    /// HdrHistogram's own reader takes the log, and its intervals add up to the run, as do the rows.
+    #[test]
+    fn intervals_add_up_to_the_run() {
+        let peer = Peer::start(PeerOptions {
+            forward: true,
+            ack_delay: Some(Duration::from_millis(5)),
+            ..PeerOptions::default()
+        })
+        .unwrap();
+        let mut plan = BenchPlan::new(tcp(peer.address()));
+        plan.publishers.qos = crate::mqtt::QoS::AtLeastOnce;
+        plan.subscribers = Subscribers {
+            count: 1,
+            ..plan.subscribers
+        };
+        plan.stop.duration = Some(Duration::from_millis(1200));
+        let (mut log, mut rows) = (Vec::new(), Vec::new());
+        let mut hdr = HdrLog::begin(&mut log);
+        let mut csv = Csv::begin(&mut rows);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let report = runtime.block_on(run(plan, std::future::pending(), |progress| {
+            hdr.interval(progress);
+            csv.row(progress);
+        }));
+        let report = report.unwrap();
+        hdr.end().unwrap();
+        csv.end().unwrap();
+
+        let mut intervals = 0;
+        let mut sums = vec![Histogram::<u64>::new(3).unwrap(); 2];
+        for entry in IntervalLogIterator::new(&log) {
+            let LogEntry::Interval(interval) = entry.unwrap() else {
+                continue;
+            };
+            let one = decoded(interval.encoded_histogram());
+            match interval.tag().map(|tag| tag.as_str()) {
+                None => {
+                    intervals += 1;
+                    sums[0].add(one).unwrap();
+                }
+                Some("ack") => sums[1].add(one).unwrap(),
+                Some(_) => {}
+            }
+        }
+        assert!(intervals >= 2);
+        let timings = &report.recorder.timings;
+        assert_eq!(&sums[0], timings.of(Timing::Delivery));
+        assert_eq!(&sums[1], timings.of(Timing::Ack));
+
+        let rows = String::from_utf8(rows).unwrap();
+        let mut rows = rows.lines().map(|row| row.split(',').collect::<Vec<_>>());
+        let header = rows.next().unwrap();
+        let rows: Vec<_> = rows.collect();
+        for (name, whole) in [
+            ("sent", report.counts().sent),
+            ("received", report.counts().received),
+        ] {
+            let column = header.iter().position(|one| *one == name).unwrap();
+            let sum: u64 = rows
+                .iter()
+                .map(|row| row[column].parse::<u64>().unwrap())
+                .sum();
+            assert_eq!(sum, whole, "{name}");
+        }
+        assert!(rows.iter().all(|row| row.len() == header.len()));
+    }
+}
