@@ -83,6 +83,10 @@ const PLAIN: &[(&str, Unit, Get)] = &[
     ("connected", Unit::Count, |r| count(r.counts().connected)),
     ("failed", Unit::Count, |r| count(r.counts().failed)),
     ("broken", Unit::Count, |r| count(r.counts().broken)),
+    ("churned", Unit::Count, |r| count(r.counts().churned)),
+    ("reconnected", Unit::Count, |r| {
+        count(r.counts().reconnected)
+    }),
     ("connect_time", Unit::Time, |r| time(r.times.connect)),
     ("publish_time", Unit::Time, |r| time(r.times.publish)),
     ("drain_time", Unit::Time, |r| time(r.times.drain)),

@@ -5,7 +5,7 @@
 //! locked or allocated; recorders leave their thread once a second.
 //!
 //! `run` (stages, report) → `worker` (thread, commands, timers) → `connection` (stream and session)
-//! → `publisher`, `subscriber`. Pure parts: `plan`, `stamp`, `sequence`, `account`, `timing`,
+//! → `publisher`, `subscriber`. Pure parts: `plan`, `pace`, `shape`, `stamp`, `sequence`, `account`, `timing`,
 //! `recorder`, `report`.
 
 mod account;

@@ -185,8 +185,10 @@ impl Publisher {
             let planned = match &self.schedule {
                 None => now.ns,
                 Some(schedule) => match shared.start.saturating_add(schedule.due()) {
-                    // Nothing is due any more, ever.
-                    u64::MAX => return None,
+                    // What is due only after the end is never sent; the last instant of all is never.
+                    due if due >= shared.end => return None,
+                    // It counts towards the plan's number, which begins then.
+                    due if shared.warming_up && due >= shared.measure_from => return Some(due),
                     due if due > now.ns => return Some(due),
                     due => due,
                 },

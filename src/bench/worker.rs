@@ -117,6 +117,7 @@ pub struct Shared {
     pub start: u64,
     pub end: u64,
     pub measure_from: u64,
+    pub warming_up: bool,
     pub timers: Timers,
     /// Connections that are to be made again, and when, in ns.
     pub redials: VecDeque<(u64, u32)>,
@@ -150,7 +151,6 @@ pub struct Worker {
     alarm_at: Option<u64>,
     /// Publishers with something to publish.
     publishing: usize,
-    warming_up: bool,
     told: Told,
     news: mpsc::UnboundedSender<News>,
     scanned: Instant,
@@ -211,6 +211,7 @@ impl Worker {
             start: 0,
             end: u64::MAX,
             measure_from: 0,
+            warming_up: false,
             timers: Timers::default(),
             redials: VecDeque::new(),
             first_error: None,
@@ -266,7 +267,6 @@ impl Worker {
             }),
             alarm_at: None,
             publishing,
-            warming_up: false,
             told: Told::Nothing,
             news,
             scanned: now.instant,
@@ -346,6 +346,9 @@ impl Worker {
 
     /// Does what is due by now.
     fn come_due(&mut self, now: u64) {
+        if self.shared.warming_up && now >= self.shared.measure_from {
+            self.begin_measuring();
+        }
         while let Some(number) = self.shared.timers.take(now) {
             self.connections[number as usize].rang();
         }
@@ -495,7 +498,7 @@ impl Worker {
             None => u64::MAX,
         };
         self.shared.publishing = true;
-        self.warming_up = !plan.warmup.is_zero();
+        self.shared.warming_up = !plan.warmup.is_zero();
         if let Some(churn) = &mut self.churn {
             churn.at = start + churn.gap;
         }
@@ -510,7 +513,7 @@ impl Worker {
 
     /// From now on everything counts.
     fn begin_measuring(&mut self) {
-        self.warming_up = false;
+        self.shared.warming_up = false;
         self.shared.recorder.warmup = self.shared.recorder.counts;
         for index in self.listeners..self.connections.len() {
             self.change(index, |connection, shared| {
@@ -536,9 +539,6 @@ impl Worker {
             let lag = now.duration_since(self.due).as_nanos() as u64;
             self.shared.recorder.record(Timing::LoopLag, lag);
             self.due = now + TICK;
-        }
-        if self.warming_up && ns >= self.shared.measure_from {
-            self.begin_measuring();
         }
         if self.shared.publishing && ns >= self.shared.end {
             self.end_publishing(ns);

@@ -16,6 +16,7 @@
 )]
 
 mod bad_input;
+mod bench_load;
 mod bench_truth;
 mod dialect_argv;
 mod dialect_link;
