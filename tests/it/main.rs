@@ -17,6 +17,7 @@
 
 mod bad_input;
 mod bench_load;
+mod bench_search;
 mod bench_truth;
 mod dialect_argv;
 mod dialect_link;
