@@ -126,6 +126,12 @@ fn counts(args: &BenchArgs) -> Result<Counts, Error> {
 fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
     let url = args.connection.broker.url.as_ref();
     let mut typed = args.topic.topic.clone();
+    if !typed.is_empty() && args.payload.payload_from.is_some() {
+        return Err(Error::usage(
+            "-t and --payload-from both give the topics",
+            "leave out -t: recorded messages bring theirs",
+        ));
+    }
     if typed.is_empty() {
         typed.push(match url.and_then(|url| url.topic.clone()) {
             Some(topic) => topic,
