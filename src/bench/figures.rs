@@ -96,6 +96,8 @@ const PLAIN: &[(&str, Unit, Get)] = &[
     }),
     ("cpu_busiest", Unit::Share, |r| r.health.busiest),
     ("socket_full", Unit::Share, |r| Some(r.health.socket_full)),
+    ("ceiling", Unit::PerSecond, |r| r.ceiling),
+    ("ceiling_share", Unit::Share, Report::ceiling_share),
 ];
 
 fn count(count: u64) -> Option<f64> {

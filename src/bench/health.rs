@@ -60,6 +60,12 @@ pub struct Rate {
     pub sent_per_s: f64,
 }
 
+impl Rate {
+    pub fn is_missed(&self) -> bool {
+        self.sent_per_s < MIN_RATE * self.planned_per_s
+    }
+}
+
 /// From this share on a core has nothing left to give.
 const BUSY: f64 = 0.95;
 /// A generator that sends one in a hundred messages later than this is late.
@@ -123,8 +129,7 @@ impl Health {
                 return Some(Invalid::Held { send_lag, loop_lag });
             }
         }
-        let slow = rate.sent_per_s < MIN_RATE * rate.planned_per_s;
-        (slow && !full).then_some(Invalid::Slow(rate))
+        (rate.is_missed() && !full).then_some(Invalid::Slow(rate))
     }
 }
 

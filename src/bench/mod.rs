@@ -22,7 +22,6 @@ mod in_flight;
 mod limits;
 mod pace;
 mod payload;
-#[cfg_attr(not(test), allow(dead_code, reason = "for the tests and tests/perf"))]
 pub mod peer;
 mod plan;
 mod publisher;
@@ -31,7 +30,6 @@ mod ready;
 mod recorder;
 mod report;
 mod run;
-#[cfg_attr(not(test), allow(dead_code, reason = "for --find-max"))]
 mod search;
 mod sequence;
 mod shape;
@@ -63,6 +61,7 @@ pub use ranges::Ranges;
 pub use recorder::{Place, Reasons};
 pub use report::{Phase, Progress, Report};
 pub use run::run;
+pub use search::{Next, Search, Trial};
 pub use sequence::Sequence;
 pub use sizes::{Share as SizeShare, Sizes};
 pub use stream::{from_each, tcp, to};

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 
 use super::sizes::Sizes;
-use super::stamp::{STAMP_LEN, Stamp};
+use super::stamp::{LAG_LEN, Lag, STAMP_LEN, Stamp};
 use super::template::Template;
 use crate::mqtt::text::{Text, TextError};
 
@@ -61,6 +61,8 @@ pub struct Payloads {
     /// Of what is not filler there is nothing to compare with.
     sizes: Option<Sizes>,
     stamped: bool,
+    /// Each stamp is followed by how late its message was sent.
+    lagged: bool,
     /// What every filler looks like, with room for the stamp.
     pattern: Bytes,
     block: BytesMut,
@@ -69,8 +71,9 @@ pub struct Payloads {
 }
 
 impl Payloads {
+    /// In an open loop messages also say how late they were sent, where all have room for it.
     /// `now_ns` is what the process's clock says now.
-    pub fn new(payload: &Payload, now_ns: u64) -> Self {
+    pub fn new(payload: &Payload, open_loop: bool, now_ns: u64) -> Self {
         let sizes = match payload {
             Payload::Filler(sizes) => Some(sizes.clone()),
             Payload::Text(_) | Payload::Recorded(_) => None,
@@ -84,8 +87,12 @@ impl Payloads {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         Self {
-            sizes,
             stamped: payload.is_stamped(),
+            lagged: open_loop
+                && sizes
+                    .as_ref()
+                    .is_some_and(|sizes| sizes.min() >= STAMP_LEN + LAG_LEN),
+            sizes,
             pattern: pattern.into(),
             block: BytesMut::new(),
             epoch_ms: (unix.as_millis() as u64).saturating_sub(now_ns / 1_000_000),
@@ -93,7 +100,7 @@ impl Payloads {
     }
 
     /// Filler of the message's size that carries `stamp` if the run's messages do.
-    pub fn filler(&mut self, stamp: &Stamp) -> Bytes {
+    pub fn filler(&mut self, stamp: &Stamp, lag: Lag) -> Bytes {
         let size = self.size_of(stamp);
         if !self.stamped {
             return self.pattern.slice(..size);
@@ -102,7 +109,11 @@ impl Payloads {
             self.block.reserve(size.max(BLOCK_LEN));
         }
         self.block.extend_from_slice(&stamp.encode());
-        self.block.extend_from_slice(&self.pattern[STAMP_LEN..size]);
+        if self.lagged {
+            self.block.extend_from_slice(&lag.encode());
+        }
+        self.block
+            .extend_from_slice(&self.pattern[self.head_len()..size]);
         self.block.split().freeze()
     }
 
@@ -138,10 +149,26 @@ impl Payloads {
         }
     }
 
+    /// Bytes before the filler.
+    fn head_len(&self) -> usize {
+        STAMP_LEN + if self.lagged { LAG_LEN } else { 0 }
+    }
+
+    /// How late a message was sent; `None` where it does not say so.
+    pub fn lag(&self, payload: &[u8]) -> Option<u64> {
+        if !self.lagged {
+            return None;
+        }
+        let bytes = payload.get(STAMP_LEN..)?.first_chunk()?;
+        Lag::decode(*bytes).ok().map(|lag| lag.0)
+    }
+
     /// Whether the payload is as long as it was sent, and everything behind the stamp as it was.
     pub fn is_intact(&self, stamp: &Stamp, payload: &[u8]) -> bool {
+        let head = self.head_len();
         payload.len() == self.size_of(stamp)
-            && payload.get(STAMP_LEN..) == self.pattern.get(STAMP_LEN..payload.len())
+            && payload.get(head..) == self.pattern.get(head..payload.len())
+            && (!self.lagged || self.lag(payload).is_some())
     }
 
     /// Whether a payload without a stamp may be one of ours.
@@ -166,7 +193,7 @@ mod tests {
     use super::*;
 
     fn fillers(sizes: Sizes) -> Payloads {
-        Payloads::new(&Payload::Filler(sizes), 0)
+        Payloads::new(&Payload::Filler(sizes), true, 0)
     }
 
     #[test]
@@ -175,14 +202,15 @@ mod tests {
             let mut payloads = fillers(Sizes::fixed(size));
             for sequence in 0..3 {
                 let stamp = Stamp::new(1, 2, sequence, 3);
-                let payload = payloads.filler(&stamp);
+                let payload = payloads.filler(&stamp, Lag(5));
                 assert_eq!(payload.len(), size);
                 assert!(payloads.is_intact(&stamp, &payload));
+                assert_eq!(payloads.lag(&payload), (size >= 24).then_some(5));
                 assert_eq!(Stamp::decode(*payload.first_chunk().unwrap()), Ok(stamp));
             }
         }
         for size in [0, 1, 15] {
-            let payload = fillers(Sizes::fixed(size)).filler(&Stamp::new(1, 2, 3, 4));
+            let payload = fillers(Sizes::fixed(size)).filler(&Stamp::new(1, 2, 3, 4), Lag(0));
             assert_eq!(payload.len(), size);
             assert!(fillers(Sizes::fixed(size)).is_ours(&payload));
         }
@@ -198,11 +226,14 @@ mod tests {
         let mut payloads = fillers(sizes.unwrap());
         for sequence in 0..50 {
             let stamp = Stamp::new(1, 2, sequence, 4);
-            let payload = payloads.filler(&stamp);
+            let payload = payloads.filler(&stamp, Lag(5));
             assert!(payloads.is_intact(&stamp, &payload));
             let mut changed = payload.to_vec();
-            changed[39] ^= 1;
-            assert!(!payloads.is_intact(&stamp, &changed));
+            for at in [39, 20] {
+                changed[at] ^= 1;
+                assert!(!payloads.is_intact(&stamp, &changed));
+                changed[at] ^= 1;
+            }
             assert!(!payloads.is_intact(&stamp, &payload[..payload.len() - 1]));
         }
     }
@@ -210,7 +241,7 @@ mod tests {
     #[test]
     fn a_text_is_filled_for_every_message() {
         let template = Arc::new(Template::new(b"{\"n\":{n}}").bind(&Names::default()));
-        let mut payloads = Payloads::new(&Payload::Text(template.clone()), 0);
+        let mut payloads = Payloads::new(&Payload::Text(template.clone()), true, 0);
         assert_eq!(&payloads.text(&template, 7, 0)[..], b"{\"n\":7}");
         assert_eq!(&payloads.text(&template, 8, 0)[..], b"{\"n\":8}");
         let long = Template::new(&vec![b'x'; 3 * BLOCK_LEN]);

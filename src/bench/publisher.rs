@@ -10,7 +10,7 @@ use super::pace::Schedule;
 use super::payload::Payload;
 use super::plan::BenchPlan;
 use super::ranges::Ranges;
-use super::stamp::Stamp;
+use super::stamp::{Lag, Stamp};
 use super::template::{Names, Template};
 use super::timing::Timing;
 use super::worker::Shared;
@@ -227,7 +227,9 @@ impl Publisher {
             }
             (_, None) => {
                 let stamp = Stamp::new(shared.run, self.index, self.next, planned);
-                let payload = shared.payloads.filler(&stamp);
+                let payload = shared
+                    .payloads
+                    .filler(&stamp, Lag(now.ns.saturating_sub(planned)));
                 (self.topic(now, shared)?, payload)
             }
         };
@@ -327,7 +329,10 @@ impl Publisher {
         if published.planned >= shared.measure_from {
             let since = |instant: u64| now.ns.saturating_sub(instant);
             recorder.record(Timing::Ack, since(published.planned));
-            recorder.record(Timing::AckFromSend, since(published.sent));
+            // In a closed loop the two are the same.
+            if self.schedule.is_some() {
+                recorder.record(Timing::AckFromSend, since(published.sent));
+            }
         }
     }
 

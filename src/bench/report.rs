@@ -28,6 +28,8 @@ pub struct Report {
     pub verdict: Verdict,
     pub account: Account,
     pub rates: Rates,
+    /// The rate at which this load went against the built-in peer, where that was tried.
+    pub ceiling: Option<f64>,
     pub health: Health,
     /// By worker.
     pub efforts: Vec<Effort>,
@@ -125,6 +127,12 @@ impl Rates {
 impl Report {
     pub fn counts(&self) -> &Counts {
         &self.recorder.counts
+    }
+
+    /// How near the run came to what this machine can do.
+    pub fn ceiling_share(&self) -> Option<f64> {
+        let ceiling = self.ceiling.filter(|ceiling| *ceiling > 0.0)?;
+        Some(self.rate() / ceiling)
     }
 
     /// Judges the run by what was asked of it beyond MQTT's promises.

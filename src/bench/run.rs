@@ -438,6 +438,7 @@ impl Run {
             interrupted: self.interrupted,
             account,
             rates,
+            ceiling: None,
             efforts,
             sent,
             got,

@@ -62,6 +62,11 @@ impl Search {
         }
     }
 
+    /// All runs, in their order.
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
     pub fn next(&self) -> Next {
         if self.trials.len() >= MAX_TRIALS {
             return Next::Done;

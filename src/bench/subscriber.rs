@@ -112,6 +112,9 @@ impl Subscriber {
         let age = stamp.age(now.ns);
         if now.ns.saturating_sub(age) >= shared.measure_from {
             recorder.record(Timing::Delivery, age);
+            if let Some(lag) = shared.payloads.lag(payload) {
+                recorder.record(Timing::DeliveryFromSend, age.saturating_sub(lag));
+            }
         }
     }
 

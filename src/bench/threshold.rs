@@ -190,23 +190,6 @@ impl Demands {
     }
 }
 
-/// Conditions with commas between them.
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the search of the highest rate")
-)]
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conditions(pub Vec<Condition>);
-
-impl FromStr for Conditions {
-    type Err = String;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        let conditions = typed.split(',').map(|one| one.trim().parse());
-        conditions.collect::<Result<_, _>>().map(Self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,8 +219,6 @@ mod tests {
             let condition: Condition = typed.parse().unwrap();
             assert_eq!(condition.to_string(), shown);
         }
-        let two: Conditions = "p99 < 50ms, lost = 0".parse().unwrap();
-        assert_eq!(two.0.len(), 2);
     }
 
     #[test]
@@ -260,7 +241,6 @@ mod tests {
             let error = typed.parse::<Condition>().unwrap_err();
             assert!(error.contains(words), "{typed}: {error}");
         }
-        assert!("lost = 0,".parse::<Conditions>().is_err());
     }
 
     #[test]
@@ -297,7 +277,7 @@ mod tests {
 
         #[test]
         fn whatever_is_typed_is_no_panic(typed in ".*") {
-            let _ = typed.parse::<Conditions>();
+            let _ = typed.parse::<Condition>();
         }
     }
 }

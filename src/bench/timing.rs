@@ -9,7 +9,8 @@ const MAX: u64 = Duration::from_secs(3600).as_nanos() as u64;
 const DIGITS: u8 = 3;
 
 /// What is timed. A message's time counts from the instant for which it was planned; `…FromSend` from
-/// the instant at which it was handed to its connection. In a closed loop the two are the same.
+/// the instant at which it was handed to its connection, which in a closed loop is the same and not
+/// measured twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
     /// From publish to PUBACK or PUBCOMP.

@@ -204,7 +204,7 @@ impl Worker {
             run,
             clock,
             recorder: Recorder::default(),
-            payloads: Payloads::new(&plan.payload, now.ns),
+            payloads: Payloads::new(&plan.payload, plan.pace.is_some(), now.ns),
             read_buffer: BytesMut::with_capacity(READ_LEN),
             batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
             publishing: false,

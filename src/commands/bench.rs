@@ -1,44 +1,77 @@
 //! `mozzie bench`: from options to a load, and to its report.
 
 mod files;
+mod find_max;
 mod plan;
 mod result;
+mod self_test;
 
 use super::runtime;
-use crate::bench::{self, BenchPlan, Demand, Report};
+use crate::bench::{self, BenchPlan, Demand, Progress, Report};
 use result::Results;
 
 use crate::broker::{BrokerPlan, EmbeddedBroker};
-use crate::cli::bench::BenchArgs;
+use crate::cli::bench::{BenchArgs, SelfTest};
 use crate::error::Error;
 use crate::net::{Address, Endpoint};
-use crate::output::{self, ProgressLine};
 use crate::signal::{Signal, Signals};
 
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let (mut plan, endpoint, sources) = plan::plan(args)?;
     plan.check().map_err(bench::BenchError::from)?;
+    let objectives = find_max::objectives(&args.search)?;
     let mut results = Results::open(&args.result)?;
-    bench::prepare(&demand(&plan, &endpoint, sources.len(), args.load.embedded))?;
+    let self_test = args.search.self_test;
+    let both_ends = args.load.embedded || self_test.is_some();
+    bench::prepare(&demand(&plan, &endpoint, sources.len(), both_ends))?;
+    let runtime = runtime()?;
+    let mut ceiling = None;
+    if let Some(when) = self_test {
+        let (mut report, signal) = runtime.block_on(self_test::run(&plan, when, &mut results))?;
+        if when == SelfTest::Only || signal.is_some() {
+            return conclude(results, &mut report, self_test::REMARK, signal);
+        }
+        ceiling = report.ceiling;
+    }
     let broker = if args.load.embedded {
         Some(EmbeddedBroker::start(&BrokerPlan::default())?)
     } else {
         None
     };
-    let (mut report, signal) = runtime()?.block_on(async {
-        plan.dial = match &broker {
-            Some(broker) => bench::tcp(broker.address()),
-            // Looked up once, and not by every connection.
-            None => bench::from_each(endpoint.resolved().await?, sources),
-        };
-        load(plan, &mut results).await
-    })?;
+    plan.dial = match &broker {
+        Some(broker) => bench::tcp(broker.address()),
+        // Looked up once, and not by every connection.
+        None => bench::from_each(runtime.block_on(endpoint.resolved())?, sources),
+    };
+    if let Some(objectives) = objectives {
+        let searching = find_max::search(&plan, args, &objectives, &mut results);
+        let (search, signal) = runtime.block_on(searching)?;
+        results.finish_search(&search, &objectives)?;
+        interrupted(signal)?;
+        return result::search_verdict(&search);
+    }
+    let (mut report, signal) =
+        runtime.block_on(load(plan, |progress| results.progress(progress)))?;
+    report.ceiling = ceiling;
     let remark = match broker {
         Some(_) => "embedded broker: its work is done by this process too\n",
         None => "",
     };
-    results.finish(&mut report, remark)?;
-    result::verdict(&report)?;
+    conclude(results, &mut report, remark, signal)
+}
+
+fn conclude(
+    results: Results,
+    report: &mut Report,
+    remark: &str,
+    signal: Option<Signal>,
+) -> Result<(), Error> {
+    results.finish(report, remark)?;
+    result::verdict(report)?;
+    interrupted(signal)
+}
+
+fn interrupted(signal: Option<Signal>) -> Result<(), Error> {
     match signal {
         Some(signal) => Err(Error::Interrupted(signal, None)),
         None => Ok(()),
@@ -46,7 +79,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
 }
 
 /// What the plan asks of this machine.
-fn demand(plan: &BenchPlan, endpoint: &Endpoint, sources: usize, embedded: bool) -> Demand {
+fn demand(plan: &BenchPlan, endpoint: &Endpoint, sources: usize, both_ends: bool) -> Demand {
     let addresses = match endpoint.address {
         Address::Tcp(_) => sources.max(1),
         Address::Unix(_) => 0,
@@ -56,13 +89,15 @@ fn demand(plan: &BenchPlan, endpoint: &Endpoint, sources: usize, embedded: bool)
         workers: plan.workers as u64,
         tls: endpoint.tls.is_some(),
         addresses: addresses as u64,
-        both_ends: embedded,
+        both_ends,
     }
 }
 
-async fn load(plan: BenchPlan, results: &mut Results) -> Result<(Report, Option<Signal>), Error> {
+async fn load(
+    plan: BenchPlan,
+    on_progress: impl FnMut(&Progress),
+) -> Result<(Report, Option<Signal>), Error> {
     let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
-    let mut line = ProgressLine::new();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move {
         // A sender that is gone means that nobody can say stop any more, not that somebody did.
@@ -70,10 +105,7 @@ async fn load(plan: BenchPlan, results: &mut Results) -> Result<(Report, Option<
             std::future::pending::<()>().await;
         }
     };
-    let run = bench::run(plan, stopped, |progress| {
-        line.show(&output::bench::render_progress(progress));
-        results.progress(progress);
-    });
+    let run = bench::run(plan, stopped, on_progress);
     let mut run = std::pin::pin!(run);
     let mut stop = Some(stop);
     let mut first = None;

@@ -34,9 +34,35 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub clients: ClientArgs,
     #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
     pub result: ResultArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Search and self-test")]
+pub struct SearchArgs {
+    /// Search the highest rate at which --slo holds, with runs of --duration (5s) each, from --rate (1k) on
+    #[arg(long, conflicts_with_all = ["messages", "ramp", "csv", "hdr", "fail_if", "baseline"])]
+    pub find_max: bool,
+    /// What must hold, with commas between: 'p99 < 50ms, lost = 0'
+    #[arg(long, value_name = "CONDITIONS", requires = "find_max")]
+    pub slo: Option<String>,
+    /// Load a built-in peer over plain TCP in place of a broker, as fast as it goes: this machine's
+    /// ceiling. With =first so for two seconds, and then the broker
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "only",
+          conflicts_with_all = ["find_max", "embedded"])]
+    pub self_test: Option<SelfTest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SelfTest {
+    /// The built-in peer alone
+    Only,
+    /// The built-in peer, then the broker
+    First,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -70,6 +96,8 @@ pub struct ResultArgs {
 
 /// How long a run takes that is given no end.
 pub const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+/// How long each run of a search takes.
+pub const SEARCH_DURATION: Duration = Duration::from_secs(5);
 
 /// Where a connection's number and other things can stand.
 const PLACES: &str = "Templates: {i} number of the connection in its role, {c} number among all connections, \

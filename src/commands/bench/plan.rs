@@ -9,7 +9,8 @@ use crate::bench::{
     Publishers, SizeShare, Sizes, Stop, Subscribers, Template, TopicTemplate,
 };
 use crate::cli::bench::{
-    ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, ShapeKind, Switch,
+    ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, SEARCH_DURATION,
+    ShapeKind, Switch,
 };
 use crate::commands::connect;
 use crate::dialect::Dialect;
@@ -48,6 +49,7 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
     let duration = match (load.duration, messages) {
         (Some(span), _) => Some(span.0),
         (None, Some(_)) => None,
+        (None, None) if args.search.find_max => Some(SEARCH_DURATION),
         (None, None) => Some(DEFAULT_DURATION),
     };
     let base = BenchPlan::new(bench::to(connection.endpoint.clone()));

@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bench::{Baseline, Condition, Demands, Outcome, Progress, Report};
+use crate::bench::{Baseline, Condition, Demands, Outcome, Progress, Report, Search};
 use crate::cli::bench::ResultArgs;
 use crate::error::Error;
 use crate::net::io_reason;
-use crate::output::bench::{Csv, HdrLog, Look, render_json, render_report};
-use crate::output::print;
+use crate::output::bench::{
+    Csv, HdrLog, Look, render_found, render_found_json, render_json, render_progress, render_report,
+};
+use crate::output::{ProgressLine, print};
 
 type Out = BufWriter<File>;
 
@@ -19,6 +21,9 @@ pub struct Results {
     csv: Option<(PathBuf, Csv<Out>)>,
     hdr: Option<(PathBuf, HdrLog<Out>)>,
     demands: Demands,
+    line: ProgressLine,
+    /// Stands before the line of progress.
+    note: String,
 }
 
 /// Where the JSON goes.
@@ -29,11 +34,23 @@ enum Json {
     File(PathBuf, Out),
 }
 
+impl Json {
+    /// Into the file, if there is one.
+    fn write(self, json: &[u8]) -> Result<(), Error> {
+        let Self::File(path, mut out) = self else {
+            return Ok(());
+        };
+        let written = out.write_all(json).and_then(|()| out.flush());
+        written.map_err(|error| failed("--json", &path, error))
+    }
+}
+
 impl Results {
     /// # Errors
     /// A file that cannot be written or is no baseline, or a condition that is none.
     pub fn open(args: &ResultArgs) -> Result<Self, Error> {
-        let fail_if = args.fail_if.iter().map(|typed| condition(typed));
+        let fail_if = args.fail_if.iter();
+        let fail_if = fail_if.map(|typed| condition("--fail-if", typed));
         let fail_if = fail_if.collect::<Result<_, _>>()?;
         let baseline = args.baseline.as_deref().map(baseline).transpose()?;
         let json = match &args.json {
@@ -56,11 +73,25 @@ impl Results {
                 fail_if,
                 baseline: baseline.map(|baseline| (baseline, args.max_change.0)),
             },
+            line: ProgressLine::new(),
+            note: String::new(),
         })
     }
 
-    /// Takes what is new, about once a second.
+    /// What the line of progress is about from now on.
+    pub fn note(&mut self, note: String) {
+        self.note = note;
+    }
+
+    /// Shows where a run stands, about once a second.
+    pub fn show(&mut self, progress: &Progress) {
+        let line = render_progress(progress);
+        self.line.show(&format!("{}{line}", self.note));
+    }
+
+    /// Shows where the run stands whose result it is, and writes what is new into the files.
     pub fn progress(&mut self, progress: &Progress) {
+        self.show(progress);
         if let Some((_, csv)) = &mut self.csv {
             csv.row(progress);
         }
@@ -69,19 +100,33 @@ impl Results {
         }
     }
 
+    /// Writes and prints what a search has found.
+    pub fn finish_search(self, search: &Search, objectives: &[Condition]) -> Result<(), Error> {
+        drop(self.line);
+        let json = || render_found_json(search, objectives).into_bytes();
+        let text = match &self.json {
+            Json::Stdout => json(),
+            Json::Nowhere | Json::File(..) => {
+                let mut text = Vec::new();
+                render_found(search, &mut text)
+                    .map_err(|error| Error::io("cannot write the result", error))?;
+                text
+            }
+        };
+        print(&text)?;
+        self.json.write(&json())
+    }
+
     /// Judges the run by the demands, and writes and prints the result.
     pub fn finish(self, report: &mut Report, remark: &str) -> Result<(), Error> {
+        drop(self.line);
         report.demand(&self.demands);
         let text = match &self.json {
             Json::Stdout => render_json(report).into_bytes(),
             Json::Nowhere | Json::File(..) => text(report, remark)?,
         };
         print(&text)?;
-        if let Json::File(path, mut out) = self.json {
-            let json = render_json(report);
-            let written = out.write_all(json.as_bytes()).and_then(|()| out.flush());
-            written.map_err(|error| failed("--json", &path, error))?;
-        }
+        self.json.write(render_json(report).as_bytes())?;
         if let Some((path, csv)) = self.csv {
             csv.end().map_err(|error| failed("--csv", &path, error))?;
         }
@@ -92,10 +137,10 @@ impl Results {
     }
 }
 
-fn condition(typed: &str) -> Result<Condition, Error> {
+pub fn condition(option: &str, typed: &str) -> Result<Condition, Error> {
     typed
         .parse()
-        .map_err(|why| Error::usage(format!("--fail-if: {why}"), ""))
+        .map_err(|why| Error::usage(format!("{option}: {why}"), ""))
 }
 
 fn baseline(path: &Path) -> Result<Baseline, Error> {
@@ -140,6 +185,19 @@ fn text(report: &Report, remark: &str) -> Result<Vec<u8>, Error> {
     render_report(report, look, &mut text)
         .map_err(|error| Error::io("cannot write the result", error))?;
     Ok(text)
+}
+
+/// What the exit code says of a search.
+pub fn search_verdict(search: &Search) -> Result<(), Error> {
+    let found = search.found();
+    if found.rate.is_some() && found.confirmed {
+        return Ok(());
+    }
+    let broke = found.above.map(|(rate, broke)| (rate, broke.join("; ")));
+    Err(Error::BenchFailed(match broke {
+        Some((rate, broke)) => format!("no rate holds: at {rate:.0}/s {broke}"),
+        None => "the search came to no end".to_owned(),
+    }))
 }
 
 /// What the exit code says.

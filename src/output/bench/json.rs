@@ -190,31 +190,31 @@ fn ranges(ranges: Option<&Ranges>) -> String {
     one.end()
 }
 
-fn array(items: impl IntoIterator<Item = String>) -> String {
+pub fn array(items: impl IntoIterator<Item = String>) -> String {
     let items: Vec<String> = items.into_iter().collect();
     format!("[{}]", items.join(","))
 }
 
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// An object whose keys keep their order.
-struct Object {
+pub struct Object {
     text: String,
     /// What stands before each key.
     indent: &'static str,
 }
 
 impl Object {
-    fn new(indent: &'static str) -> Self {
+    pub fn new(indent: &'static str) -> Self {
         Self {
             text: "{".to_owned(),
             indent,
         }
     }
 
-    fn raw(&mut self, key: &str, value: &str) -> &mut Self {
+    pub fn raw(&mut self, key: &str, value: &str) -> &mut Self {
         if self.text.len() > 1 {
             self.text.push(',');
         }
@@ -225,19 +225,19 @@ impl Object {
         self
     }
 
-    fn text(&mut self, key: &str, value: &str) -> &mut Self {
+    pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
         self.raw(key, &quoted(value))
     }
 
-    fn number(&mut self, key: &str, value: u64) -> &mut Self {
+    pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
         self.raw(key, &value.to_string())
     }
 
-    fn boolean(&mut self, key: &str, value: bool) -> &mut Self {
+    pub fn boolean(&mut self, key: &str, value: bool) -> &mut Self {
         self.raw(key, if value { "true" } else { "false" })
     }
 
-    fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         if self.text.len() > 1 {
             // The brace stands where the line of the object began.
             let indent = self.indent.strip_suffix("  ").unwrap_or(self.indent);

@@ -1,5 +1,6 @@
 //! The result of a bench run, and its one line of progress, for people. Writes where it is told to.
 
+mod found;
 mod intervals;
 mod json;
 mod picture;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crate::bench::{Outcome, Phase, Progress, Reasons, Report, Timing};
 use crate::mqtt::QoS;
 
+pub use found::{render_found, render_found_json};
 pub use intervals::{Csv, HdrLog};
 pub use json::render_json;
 
@@ -364,6 +366,11 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             let _ = write!(rest, ", sockets full {full:.0} %");
         }
         table.line("generator", &rest)?;
+    }
+    if let (Some(ceiling), Some(share)) = (report.ceiling, report.ceiling_share()) {
+        let share = share * 100.0;
+        let rest = format!("{}/s, this run came to {share:.0} %", rate(ceiling));
+        table.line("ceiling", &rest)?;
     }
     if let Some(lag) = report.latency(Timing::LoopLag) {
         let rest = format!("p99 {}, max {}", duration(lag.p99), duration(lag.max));
