@@ -34,6 +34,8 @@ mod publish_wire;
 mod reconnect;
 mod request;
 mod signals;
+#[cfg(feature = "srv")]
+mod srv;
 mod subscribe;
 mod subscribe_json;
 mod subscribe_pipes;
@@ -41,3 +43,4 @@ mod subscribe_retained;
 mod support;
 mod tls;
 mod transports;
+mod watch;

@@ -263,10 +263,7 @@ fn identities(
 
 /// Where to, with what bench asks of it.
 fn endpoint(args: &BenchArgs, mut endpoint: Endpoint, clients: usize) -> Result<Endpoint, Error> {
-    if let Address::Tcp(address) = &mut endpoint.address {
-        // A message that waits for the acknowledgement of the one before would be measured as slow.
-        address.nodelay = true;
-    } else if args.clients.source_ip.is_some() {
+    if matches!(endpoint.address, Address::Unix(_)) && args.clients.source_ip.is_some() {
         return Err(Error::usage(
             "--source-ip cannot go with --unix",
             "leave out --source-ip or --unix",
