@@ -27,7 +27,7 @@ end
 complete -c mozzie -n "__fish_mozzie_needs_command" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_needs_command" -l version -d 'Print the version'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "pub" -d 'Publish messages'
-complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'Subscribe to topics and print what comes'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'In place of the messages'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "rr" -d 'Send requests and print the replies, or answer requests'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "bench" -d 'Load-test a broker'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "broker" -d 'Run a broker on this machine'
@@ -44,7 +44,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s h -l host -d 'Host
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l unix -d 'Connect to a Unix domain socket' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s A -l bind -d 'Connect from this local address, or from that of a name' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s u -l username -d 'User name' -r
@@ -83,7 +83,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s r -l retain -d 'As
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s S -l srv -d 'Find the broker by the SRV record of the host'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l insecure -d 'Do not verify the broker\'s certificate at all'
@@ -111,7 +111,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s h -l host -d 'Host
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l unix -d 'Connect to a Unix domain socket' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s A -l bind -d 'Connect from this local address, or from that of a name' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s u -l username -d 'User name' -r
@@ -154,7 +154,10 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l remove-retained -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-as-published -d 'Show the retain flag as the publisher set it (MQTT 5)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s v -l verbose -d 'Print the topic and a space before each payload'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s N -l no-newline -d 'Print no newline after a payload'
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s S -l srv -d 'Find the broker by the SRV record of the host'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l pretty -d 'Spread JSON (--json, %j, %J) over lines, indented with tabs'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s w -l watch -d 'Show the topics as a live table on the terminal: last value, count, rate, age, and whether it is retained'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l message-rate -d 'Print how many messages came in each second'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l insecure -d 'Do not verify the broker\'s certificate at all'
@@ -183,7 +186,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s h -l host -d 'Host 
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l unix -d 'Connect to a Unix domain socket' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s A -l bind -d 'Connect from this local address, or from that of a name' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s u -l username -d 'User name' -r
@@ -226,7 +229,8 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s R -l no-retained -d
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l serve -d 'Answer requests instead of sending them'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s v -l verbose -d 'Print the topic and a space before each payload'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s N -l no-newline -d 'Print no newline after a payload'
-complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s S -l srv -d 'Find the broker by the SRV record of the host'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l pretty -d 'Spread JSON (--json, %j, %J) over lines, indented with tabs'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l insecure -d 'Do not verify the broker\'s certificate at all'
@@ -250,7 +254,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s h -l host -d 'Ho
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l unix -d 'Connect to a Unix domain socket' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s A -l bind -d 'Connect from this local address' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s A -l bind -d 'Connect from this local address, or from that of a name' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s u -l username -d 'User name' -r
@@ -286,7 +290,7 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-payload -d 
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-qos -d 'Quality of service of the will (default: 0)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV record of the host'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l insecure -d 'Do not verify the broker\'s certificate at all'

@@ -251,7 +251,7 @@ impl Connection {
     pub fn timeout(&mut self, shared: &mut Shared) {
         let now = shared.clock.now().instant;
         // A slow subscriber leaves the answer to its PINGREQ unread.
-        let reading = shared.plan.slow_subscriber.is_none();
+        let reading = shared.plan.slow_subscriber.is_none() || !self.is_slow();
         match self.session.handle_timeout(now, reading) {
             Ok(()) => self.wake(),
             Err(error) => self.fail(error.into(), shared),
@@ -308,6 +308,7 @@ impl Connection {
         Ok(Served::HasMore)
     }
 
+    /// Whether it is one of those that may be slow.
     fn is_slow(&self) -> bool {
         matches!(self.role, Role::Subscriber(_)) && self.stage == Stage::Ready
     }

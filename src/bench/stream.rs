@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::net::{self, Address, Endpoint};
+use crate::net::{self, Address, Bind, Endpoint};
 
 pub use crate::net::{DialError, Dialed, Stream};
 
@@ -32,7 +32,7 @@ pub fn from_each(endpoint: Endpoint, sources: Vec<IpAddr>) -> Dial {
     Arc::new(move |client| {
         let mut endpoint = endpoint.clone();
         if let Address::Tcp(address) = &mut endpoint.address {
-            address.bind = Some(sources[client % sources.len()]);
+            address.bind = Some(Bind::One(sources[client % sources.len()]));
         }
         Box::pin(async move { net::dial(&endpoint).await })
     })

@@ -1,6 +1,5 @@
 //! How to reach a broker and who to be there: the options that pub, sub and bench share.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -61,14 +60,17 @@ pub struct BrokerAddressArgs {
         hide_env_values = true
     )]
     pub url: Option<BrokerUrl>,
-    /// Find the broker by the SRV record of the host
-    // Hidden until there is a resolver.
-    #[arg(short = 'S', long, hide = true)]
+    /// Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp
+    ///
+    /// The records are tried by priority and weight until a broker can be reached. With TLS its certificate
+    /// must be the domain's. MOZZIE_NAMESERVER=ADDRESS[:PORT] is asked instead of the name servers of
+    /// /etc/resolv.conf.
+    #[arg(short = 'S', long)]
     pub srv: bool,
     /// Connect to a Unix domain socket
     #[arg(long, value_name = "PATH", env = "MOZZIE_UNIX", hide_env = true)]
     pub unix: Option<PathBuf>,
-    /// Connect from this local address
+    /// Connect from this local address, or from that of a name
     #[arg(
         short = 'A',
         long = "bind",
@@ -76,7 +78,7 @@ pub struct BrokerAddressArgs {
         env = "MOZZIE_BIND",
         hide_env = true
     )]
-    pub bind: Option<IpAddr>,
+    pub bind: Option<String>,
     /// Keep trying to make the first connection for this long
     #[arg(
         long,

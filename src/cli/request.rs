@@ -90,7 +90,7 @@ pub struct RepliesArgs {
 pub struct ServeArgs {
     /// Answer requests instead of sending them
     #[arg(long, requires = "exec", conflicts_with_all = ["message", "file", "stdin_file", "stdin_lines",
-          "null_message", "verbose", "no_newline", "json", "format"])]
+          "null_message", "verbose", "no_newline", "json", "format", "pretty"])]
     pub serve: bool,
     /// Command that makes the reply of a request: payload on its stdin, reply on its stdout
     #[arg(long, value_name = "COMMAND")]

@@ -1,5 +1,7 @@
 //! `mozzie sub`.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueEnum};
 
 use super::connection::{ConnectionArgs, DebugArgs};
@@ -21,6 +23,8 @@ pub struct SubscribeArgs {
     pub retained: RetainedArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub live: LiveArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -135,8 +139,20 @@ pub struct OutputArgs {
     /// and behind a dot the most bytes of a text, the decimals of a number, or the digits of a
     /// hexadecimal group with the separator of groups behind it.
     #[arg(short = 'F', long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
-    pub format: Option<String>,
-    /// mosquitto's `--pretty`, for its `%j` and `%J`.
-    #[arg(skip)]
+    pub format: Option<OsString>,
+    /// Spread JSON (--json, %j, %J) over lines, indented with tabs
+    #[arg(long)]
     pub pretty: bool,
+}
+
+/// In place of the messages.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LiveArgs {
+    /// Show the topics as a live table on the terminal: last value, count, rate, age, and whether it is retained
+    #[arg(short, long, conflicts_with_all = ["verbose", "no_newline", "json", "format", "pretty"])]
+    pub watch: bool,
+    /// Print how many messages came in each second
+    #[arg(long, conflicts_with_all = ["watch", "verbose", "no_newline", "json", "format", "pretty"])]
+    pub message_rate: bool,
 }

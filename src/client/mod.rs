@@ -133,20 +133,23 @@ impl Client {
         std::future::poll_fn(|cx| self.poll_next(cx, reading)).await
     }
 
-    /// Ends the connection in order: DISCONNECT, all output, and at QoS 0 (`linger`) the peer's own
-    /// end, because a socket that is closed with unread input may throw away what it has sent.
+    /// Ends the connection in order: DISCONNECT with this reason, all output, and at QoS 0 (`linger`) the
+    /// peer's own end, because a socket that is closed with unread input may throw away what it has sent.
+    /// Without a reason there is no DISCONNECT, and the broker sends the will.
     pub async fn close(
         mut self,
-        reason: Reason,
+        reason: Option<Reason>,
         properties: Properties,
         linger: bool,
     ) -> io::Result<()> {
         let State::Up(mut stream) = self.state else {
             return Ok(());
         };
-        self.session
-            .disconnect(reason, properties)
-            .map_err(io::Error::other)?;
+        if let Some(reason) = reason {
+            self.session
+                .disconnect(reason, properties)
+                .map_err(io::Error::other)?;
+        }
         let end = async {
             stream.write_all(self.session.output()).await?;
             stream.flush().await?;

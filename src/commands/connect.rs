@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST, LoginArgs};
+use super::endpoint;
+use crate::cli::connection::{ConnectionArgs, LoginArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
@@ -20,10 +21,7 @@ use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net::{self, Address, Endpoint, TcpAddress, TlsClient, TlsSettings, WebSocket};
-
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
+use crate::net;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
@@ -72,9 +70,10 @@ pub fn plan(
         max_in_flight: args.session.max_in_flight,
         connack_timeout: args.broker.connect_timeout.0,
         alias_topics: false,
+        any_alias: !dialect.is_native(),
     };
     Ok(ConnectionPlan {
-        endpoint: endpoint(args)?,
+        endpoint: endpoint::plan(args, dialect)?,
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
@@ -100,12 +99,6 @@ fn cannot_do(args: &ConnectionArgs) -> Result<(), Error> {
         ));
     }
     let refuse = |what: &str, hint: &str| Err(Error::usage(what, hint));
-    if args.broker.srv {
-        return refuse(
-            "-S: SRV records cannot be looked up yet",
-            "name the broker with -h",
-        );
-    }
     if tls.psk.is_some() || tls.psk_identity.is_some() {
         return refuse(
             "--psk: TLS with a pre-shared key is not possible, for rustls has none",
@@ -226,7 +219,7 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
 }
 
 /// The first line of a file that holds a secret.
-fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     if path == Path::new("-") {
         // Only one line, so that the rest of stdin can be the messages.
         let mut line = Vec::new();
@@ -380,116 +373,4 @@ fn session_life(args: &ConnectionArgs, version: Version) -> Result<(bool, Proper
             })?;
     }
     Ok((!keep, properties))
-}
-
-fn endpoint(args: &ConnectionArgs) -> Result<Endpoint, Error> {
-    let broker = &args.broker;
-    let url = broker.url.as_ref();
-    if url.is_some() && (broker.host.is_some() || broker.port.is_some()) {
-        return Err(Error::usage(
-            "-L names the broker already, so -h and -p cannot",
-            "put host and port into the URL",
-        ));
-    }
-    let transport = &args.transport;
-    if broker.unix.is_some() {
-        let also = [
-            ("-L", url.is_some()),
-            ("-h", broker.host.is_some()),
-            ("-p", broker.port.is_some()),
-            ("-A", broker.bind.is_some()),
-            ("--proxy", transport.proxy.is_some()),
-        ];
-        if let Some((option, _)) = also.iter().find(|(_, used)| *used) {
-            return Err(Error::usage(
-                format!("{option} cannot go with --unix"),
-                format!("leave out {option} or --unix"),
-            ));
-        }
-    }
-    let use_tls = !args.tls.no_tls
-        && (args.tls.is_used()
-            || url.is_some_and(|url| url.tls)
-            || (url.is_none() && broker.port == Some(TLS_PORT)));
-    let use_websocket = transport.ws
-        || transport.ws_path.is_some()
-        || !transport.ws_header.is_empty()
-        || url.is_some_and(|url| url.websocket);
-    let address = match &broker.unix {
-        Some(path) => Address::Unix(path.as_path().into()),
-        None => {
-            let host = url
-                .map(|url| url.host.as_str())
-                .or(broker.host.as_deref())
-                .unwrap_or(DEFAULT_HOST);
-            let port = match url {
-                Some(url) => url.port.unwrap_or(match (url.websocket, url.tls) {
-                    (true, true) => 443,
-                    (true, false) => 80,
-                    (false, true) => TLS_PORT,
-                    (false, false) if use_tls => TLS_PORT,
-                    (false, false) => PORT,
-                }),
-                None => broker.port.unwrap_or(if use_tls { TLS_PORT } else { PORT }),
-            };
-            // An address in brackets is how URLs write IPv6; -h takes it too.
-            let host = host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'))
-                .unwrap_or(host);
-            if host.is_empty() {
-                return Err(Error::usage(
-                    "-h: the host is empty",
-                    "name a host such as localhost",
-                ));
-            }
-            let mut address = TcpAddress::new(host, port);
-            address.bind = broker.bind;
-            address.proxy = transport.proxy.clone().map(Arc::new);
-            Address::Tcp(address)
-        }
-    };
-    let mut endpoint = Endpoint::new(address);
-    endpoint.connect_timeout = broker.connect_timeout.0;
-    if use_tls {
-        let passphrase = match &args.tls.key_password_file {
-            Some(path) => Some(read_secret("--key-password-file", path)?),
-            None => std::env::var_os("MOZZIE_KEY_PASSWORD").map(os_bytes),
-        };
-        let tls = &args.tls;
-        let settings = TlsSettings {
-            cafile: tls.cafile.clone(),
-            capath: tls.capath.clone(),
-            use_os_certs: tls.tls_use_os_certs,
-            cert: tls.cert.clone(),
-            key: tls.key.clone(),
-            key_passphrase: passphrase.map(net::Secret::new),
-            alpn: tls.tls_alpn.clone(),
-            version: tls.tls_version,
-            ciphers: tls.ciphers.clone(),
-            insecure: tls.insecure,
-            keylog: tls.tls_keylog.clone(),
-            server_name: tls.tls_server_name.clone(),
-        };
-        endpoint.tls = Some(TlsClient::load(&settings, endpoint.host())?);
-    }
-    if use_websocket {
-        let path = transport
-            .ws_path
-            .as_deref()
-            .unwrap_or(WebSocket::DEFAULT_PATH);
-        let headers: Vec<_> = transport
-            .ws_header
-            .iter()
-            .map(|header| (header.name.clone(), header.value.clone()))
-            .collect();
-        let websocket = WebSocket::new(path, &headers).map_err(|e| {
-            Error::usage(
-                e.to_string(),
-                "a path starts with '/', and a header is 'Name: value'",
-            )
-        })?;
-        endpoint.websocket = Some(websocket);
-    }
-    Ok(endpoint)
 }

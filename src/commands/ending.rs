@@ -14,7 +14,7 @@ use crate::signal::Signals;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Ends the connection in order if that goes fast: who interrupts, or has all, does not want to wait.
-pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
+pub async fn goodbye(client: Client, reason: Option<Reason>, disconnect: Properties) {
     let close = client.close(reason, disconnect, false);
     let _ = tokio::time::timeout(GOODBYE, close).await;
 }
@@ -23,7 +23,7 @@ pub async fn goodbye(client: Client, reason: Reason, disconnect: Properties) {
 /// wait that has given all. `trace` are packets that are shown among the output. A (further) signal ends the wait.
 pub async fn leave(
     client: Client,
-    (reason, disconnect): (Reason, Properties),
+    (reason, disconnect): (Option<Reason>, Properties),
     mut stdout: Stdout,
     trace: Option<Trace>,
     mut signals: Signals,

@@ -4,13 +4,18 @@ mod bench;
 mod broker;
 mod complete;
 mod connect;
+mod display;
 mod ending;
+mod endpoint;
 mod input;
 mod link;
 mod publish;
 mod request;
 mod subscribe;
 mod subscription;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use tokio::time::Instant;
 
@@ -20,8 +25,8 @@ use crate::output::Diagnostics;
 use crate::output::format::{JsonDialect, Layout, Template};
 
 /// mosquitto's complaint about the text of `-F`.
-pub fn check_format(format: &str) -> Result<(), String> {
-    match Template::parse(format, JsonDialect::Mosquitto(Layout::Line)) {
+pub fn check_format(format: &OsStr) -> Result<(), String> {
+    match Template::parse(format.as_bytes(), JsonDialect::Mosquitto(Layout::Line)) {
         Ok(_) => Ok(()),
         Err(error) => Err(String::from_utf8_lossy(&error.mosquitto_text()).into_owned()),
     }

@@ -267,7 +267,7 @@ impl<'a> Publisher<'a> {
         let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
         let closed = self
             .client
-            .close(Reason::SUCCESS, self.disconnect, linger)
+            .close(Some(Reason::SUCCESS), self.disconnect, linger)
             .await;
         let tally = self.tally;
         if let Some(verdict) = self.verdict {
@@ -329,7 +329,7 @@ impl<'a> Publisher<'a> {
             "{} of {} messages acknowledged",
             self.tally.delivered, self.tally.total
         );
-        ending::goodbye(self.client, Reason::SUCCESS, self.disconnect).await;
+        ending::goodbye(self.client, Some(Reason::SUCCESS), self.disconnect).await;
         Err(Error::Interrupted(signal, Some(what)))
     }
 }

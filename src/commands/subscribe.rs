@@ -1,14 +1,13 @@
 //! `mozzie sub`: from topic filters to messages on stdout.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::subscription::{self, Subscriptions};
-use super::{connect, ending, sleep_until};
-use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
+use super::{connect, display, ending, sleep_until};
+use crate::cli::subscribe::SubscribeArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict, with_details};
@@ -19,9 +18,7 @@ use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer};
 use crate::mqtt::text::Text;
 use crate::mqtt::topic;
-use crate::output::format::{JsonDialect, Layout, Template};
-use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout, Trace};
+use crate::output::{Diagnostics, Display, Stdout, Trace};
 use crate::signal::{Signal, Signals};
 
 /// What `sub` is to do, checked.
@@ -37,7 +34,7 @@ struct SubscribePlan {
     stop: Stop,
     /// Of the messages that count, how many in a hundred are printed.
     random_percent: Option<f64>,
-    format: Format,
+    display: Display,
 }
 
 /// Which messages count, by their retain flag.
@@ -153,49 +150,15 @@ fn plan(args: SubscribeArgs, dialect: Dialect) -> Result<SubscribePlan, Error> {
             timeout: args.stop.timeout.map(|span| span.0),
             after_suback: args.stop.exit_after_suback,
         },
-        format: format(&args.output, dialect)?,
+        display: display::plan(&args, &connection.endpoint, dialect)?,
         random_percent: args.subscription.random_filter.map(|percent| percent.0),
         connection,
-    })
-}
-
-pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
-    let newline = !args.no_newline;
-    let visible = io::stdout().is_terminal();
-    if let Some(format) = &args.format {
-        let json = match (dialect, args.pretty) {
-            (Dialect::Native, _) => JsonDialect::Native,
-            (Dialect::Mosquitto(_), false) => JsonDialect::Mosquitto(Layout::Line),
-            (Dialect::Mosquitto(_), true) => JsonDialect::Mosquitto(Layout::Pretty),
-        };
-        let template = Template::parse(format, json).map_err(|e| {
-            Error::usage(
-                format!("-F '{format}': {}", e.describe(format)),
-                "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
-            )
-        })?;
-        return Ok(Format::Template {
-            template,
-            newline,
-            visible: visible && dialect.is_native(),
-        });
-    }
-    Ok(match args.json {
-        Some(form) => Format::Json {
-            parsed: form == JsonForm::Parsed,
-        },
-        None => Format::Raw {
-            topic: args.verbose,
-            newline,
-            visible,
-        },
     })
 }
 
 struct Subscriber<'a> {
     client: Client,
     plan: SubscribePlan,
-    printer: Printer,
     stdout: Stdout,
     /// Packets that are shown among the messages.
     trace: Option<Trace>,
@@ -224,7 +187,6 @@ impl<'a> Subscriber<'a> {
     ) -> Self {
         Self {
             client: Client::new(plan.connection.clone(), observer),
-            printer: Printer::new(plan.format.clone()),
             plan,
             stdout,
             trace,
@@ -239,11 +201,18 @@ impl<'a> Subscriber<'a> {
     }
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
-        let deadline = self.plan.stop.timeout.map(|time| Instant::now() + time);
+        let start = Instant::now();
+        let deadline = self.plan.stop.timeout.map(|time| start + time);
+        let out = self.stdout.buffer();
+        self.plan.display.begin(start.into_std(), out);
         loop {
             while !self.stdout.is_full() && !self.enough {
                 match self.client.try_next() {
-                    Ok(Some(event)) => self.handle(event)?,
+                    Ok(Some(event)) => {
+                        if let Err(error) = self.handle(event) {
+                            return self.leave(signals, Err(error)).await;
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => return self.leave(signals, Err(error)).await,
                 }
@@ -254,26 +223,43 @@ impl<'a> Subscriber<'a> {
             self.show_trace();
             // Nothing more is waiting: a reader of the pipe sees what has come.
             self.stdout.flush();
-            self.remove_waiting()?;
+            if let Err(error) = self.remove_waiting() {
+                return self.leave(signals, Err(error)).await;
+            }
             if self.is_done() {
                 return self.end(signals).await;
             }
             let reading = !self.stdout.is_full() && !self.enough;
+            let turn = self.plan.display.due().map(Instant::from);
             let reading = reading || self.client.session().unacknowledged() > 0;
             tokio::select! {
-                event = self.client.next(reading) => match event {
-                    Ok(event) => self.handle(event)?,
-                    Err(error) => return self.leave(signals, Err(error)).await,
-                },
+                event = self.client.next(reading) => {
+                    if let Err(error) = event.and_then(|event| self.handle(event)) {
+                        return self.leave(signals, Err(error)).await;
+                    }
+                }
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
                         return self.leave(signals, ending::output_result(Err(error))).await;
+                    }
+                }
+                () = sleep_until(turn), if turn.is_some() => {
+                    // The end of the last second is that of all, which has its own line.
+                    if deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                        self.turn();
                     }
                 }
                 () = sleep_until(deadline), if deadline.is_some() => return self.time_is_up(signals).await,
                 signal = signals.next() => return self.interrupted(signal, signals).await,
             }
         }
+    }
+
+    /// Time has passed for what is shown.
+    fn turn(&mut self) {
+        let idle = !self.stdout.is_writing();
+        let now = std::time::Instant::now();
+        self.plan.display.turn(now, idle, self.stdout.buffer());
     }
 
     fn is_done(&mut self) -> bool {
@@ -294,12 +280,17 @@ impl<'a> Subscriber<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => {
+                self.plan.display.note("");
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 if anew || self.answers_due > 0 {
                     self.subscribe()?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
+            ClientEvent::Retrying { why, pause } => {
+                if !self.plan.display.note(&why) {
+                    self.diagnostics.retrying(&why, pause);
+                }
+            }
             ClientEvent::Drained => {}
             ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
             ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
@@ -387,9 +378,10 @@ impl<'a> Subscriber<'a> {
 
     fn answered(&mut self) {
         self.answers_due = self.answers_due.saturating_sub(1);
-        // With nothing subscribed to, the answer is all that can come.
-        let only_unsubscribes =
-            self.plan.subscriptions.list.is_empty() && self.plan.connection.settings.clean_start;
+        // With nothing subscribed to, the answer is all that can come; mosquitto_sub waits on.
+        let only_unsubscribes = self.plan.subscriptions.list.is_empty()
+            && self.plan.connection.settings.clean_start
+            && self.diagnostics.dialect().is_native();
         if self.answers_due == 0 && (self.plan.stop.after_suback || only_unsubscribes) {
             self.enough = true;
         }
@@ -397,6 +389,13 @@ impl<'a> Subscriber<'a> {
 
     fn message(&mut self, publish: &Publish) {
         if self.enough {
+            return;
+        }
+        // mosquitto_sub then does nothing else with messages, and no limit counts them.
+        if let Display::Rate(rate) = &mut self.plan.display
+            && !self.diagnostics.dialect().is_native()
+        {
+            rate.count();
             return;
         }
         let message = &publish.message;
@@ -423,12 +422,14 @@ impl<'a> Subscriber<'a> {
             .plan
             .random_percent
             .is_none_or(|percent| fastrand::f64() * 100.0 < percent);
+        let out = self.stdout.buffer();
         if shown {
             let diagnostics = self.diagnostics;
-            self.printer
-                .print(publish, self.stdout.buffer(), &mut |complaint| {
-                    diagnostics.complain(&complaint);
-                });
+            self.plan.display.show(publish, out, &mut |complaint| {
+                diagnostics.complain(&complaint);
+            });
+        } else {
+            self.plan.display.leave_out(publish, out);
         }
         self.count += 1;
         if self
@@ -510,10 +511,13 @@ impl<'a> Subscriber<'a> {
         self.leave(signals, result).await
     }
 
-    async fn leave(self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+    async fn leave(mut self, signals: Signals, result: Result<(), Error>) -> Result<(), Error> {
+        let connected = self.client.session().times_accepted() > 0;
+        let now = std::time::Instant::now();
+        self.plan.display.end(connected, now, self.stdout.buffer());
         ending::leave(
             self.client,
-            (self.goodbye, self.plan.disconnect),
+            (Some(self.goodbye), self.plan.disconnect),
             self.stdout,
             self.trace,
             signals,

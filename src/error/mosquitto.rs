@@ -159,7 +159,9 @@ fn connack_text(reason: Reason) -> String {
 
 fn dial(error: &DialError) -> String {
     match error {
-        DialError::NameNotFound { .. } => "Unable to connect (Lookup error).\n".into(),
+        DialError::NameNotFound { .. } | DialError::Srv { .. } => {
+            "Unable to connect (Lookup error).\n".into()
+        }
         // What 2.1 really says of every TCP connection that cannot be made: the reason is gone by
         // then. A script that greps for it must find it.
         DialError::Connect { .. }

@@ -193,24 +193,14 @@ impl Property {
                 expected,
             })
         };
-        if value.kind() != id.kind() {
-            return refuse(match id.kind() {
-                Kind::Byte => "0 or 1",
-                Kind::TwoByte => "a number from 0 to 65535",
-                Kind::FourByte => "a number from 0 to 4294967295",
-                Kind::VariableByte => "a number from 1 to 268435455",
-                Kind::Text => "text",
-                Kind::Binary => "binary data",
-                Kind::Pair => "a name and a value",
-            });
-        }
+        let Self { value, .. } = Self::unjudged(id, value)?;
         match (&value, id) {
             (Value::Byte(byte), _) if *byte > 1 => refuse("0 or 1"),
             (Value::TwoByte(0), Id::ReceiveMaximum | Id::TopicAlias) => {
                 refuse("a number from 1 to 65535")
             }
             (Value::FourByte(0), Id::MaximumPacketSize) => refuse("a number from 1 to 4294967295"),
-            (Value::VariableByte(0 | 268_435_456..), _) => refuse("a number from 1 to 268435455"),
+            (Value::VariableByte(0), _) => refuse("a number from 1 to 268435455"),
             (Value::Binary(data), _) if data.len() > 65_535 => refuse("at most 65535 bytes"),
             (Value::Text(topic), Id::ResponseTopic) => {
                 match super::topic::check_name(topic.as_str()) {
@@ -220,6 +210,27 @@ impl Property {
             }
             _ => Ok(Self { id, value }),
         }
+    }
+
+    /// Checks only what can be written at all: the value's kind, and how much its field holds. For what
+    /// mosquitto's clients leave to the broker to judge.
+    pub fn unjudged(id: PropertyId, value: Value) -> Result<Self, PropertyError> {
+        let fits = !matches!(value, Value::VariableByte(268_435_456..));
+        if value.kind() == id.kind() && fits {
+            return Ok(Self { id, value });
+        }
+        Err(PropertyError::Value {
+            name: id.name(),
+            expected: match id.kind() {
+                Kind::Byte => "0 or 1",
+                Kind::TwoByte => "a number from 0 to 65535",
+                Kind::FourByte => "a number from 0 to 4294967295",
+                Kind::VariableByte => "a number from 1 to 268435455",
+                Kind::Text => "text",
+                Kind::Binary => "binary data",
+                Kind::Pair => "a name and a value",
+            },
+        })
     }
 
     pub fn id(&self) -> PropertyId {

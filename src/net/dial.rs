@@ -9,7 +9,8 @@ use super::{
     Address, DialError, Endpoint, Layer, Peer, Proxy, ProxyKind, Stream, TcpAddress, TlsProblem,
     WebSocketProblem,
     endpoint::authority,
-    proxy::{self, Target},
+    proxy::{self, Target as ProxyTarget},
+    srv::{CertificateName, Srv, Target},
     tcp,
     tls::explain_io,
     unix,
@@ -60,6 +61,58 @@ impl Steps {
 /// # Errors
 /// The layer that failed and why; see `DialError`.
 pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
+    match &endpoint.address {
+        Address::Tcp(TcpAddress {
+            srv: Some(srv),
+            host,
+            ..
+        }) => Box::pin(dial_by_record(endpoint, host, srv)).await,
+        Address::Tcp(_) | Address::Unix(_) => dial_one(endpoint).await,
+    }
+}
+
+/// One target after the other, until one can be reached.
+async fn dial_by_record(endpoint: &Endpoint, domain: &str, srv: &Srv) -> Result<Dialed, DialError> {
+    let mut looked_up = Steps::default();
+    let mut failed = Ok(());
+    for target in targets(endpoint, domain, srv, &mut looked_up).await? {
+        let dialed = match endpoint.at(target, srv) {
+            Ok(endpoint) => dial_one(&endpoint).await,
+            Err(error) => Err(error),
+        };
+        match dialed {
+            Ok(mut dialed) => {
+                let before = looked_up.resolve.unwrap_or_default();
+                dialed.steps.resolve = Some(before + dialed.steps.resolve.unwrap_or_default());
+                return Ok(dialed);
+            }
+            Err(error) => failed = Err(error),
+        }
+    }
+    failed?;
+    // The look-up would have failed before.
+    Err(DialError::NameNotFound {
+        peer: Peer::Broker,
+        host: domain.to_owned(),
+        reason: "no address".to_owned(),
+    })
+}
+
+async fn targets(
+    endpoint: &Endpoint,
+    domain: &str,
+    srv: &Srv,
+    steps: &mut Steps,
+) -> Result<Vec<Target>, DialError> {
+    let clock = Clock::start(Layer::Resolve, endpoint.connect_timeout);
+    clock
+        .run(srv.targets(domain), &mut steps.resolve, || {
+            format!("the name servers for '{}'", srv.name(domain))
+        })
+        .await
+}
+
+async fn dial_one(endpoint: &Endpoint) -> Result<Dialed, DialError> {
     let limit = endpoint.connect_timeout;
     let mut steps = Steps::default();
     let (mut stream, peer) = match &endpoint.address {
@@ -138,9 +191,45 @@ impl Endpoint {
     /// As `dial`'s for the name lookup.
     pub async fn resolved(&self) -> Result<Self, DialError> {
         let mut endpoint = self.clone();
+        if let Address::Tcp(TcpAddress {
+            srv: Some(srv),
+            host,
+            ..
+        }) = &self.address
+        {
+            let found = targets(self, host, srv, &mut Steps::default()).await?;
+            if let Some(first) = found.into_iter().next() {
+                endpoint = self.at(first, srv)?;
+            }
+        }
         if let Address::Tcp(address) = &mut endpoint.address {
             let found = first_hop(address, self.connect_timeout, &mut Steps::default()).await?;
             address.resolved = Some(found.into());
+        }
+        Ok(endpoint)
+    }
+}
+
+impl Endpoint {
+    /// The same way to the target of a record.
+    fn at(&self, target: Target, srv: &Srv) -> Result<Self, DialError> {
+        let mut endpoint = self.clone();
+        if srv.certificate == CertificateName::Target
+            && let Some(tls) = &self.tls
+        {
+            let named = tls
+                .named(&target.host)
+                .map_err(|error| DialError::NameNotFound {
+                    peer: Peer::Broker,
+                    host: target.host.clone(),
+                    reason: error.to_string(),
+                });
+            endpoint.tls = Some(named?);
+        }
+        if let Address::Tcp(address) = &mut endpoint.address {
+            address.host = target.host.into();
+            address.port = target.port;
+            address.srv = None;
         }
         Ok(endpoint)
     }
@@ -231,9 +320,11 @@ async fn through(
                 .run(lookup, &mut steps.resolve, || address.host.to_string())
                 .await?;
             // The proxy connects for us, so there is no race to run: the system's first choice it is.
-            found.first().map(|found| Target::Address(*found))
+            found.first().map(|found| ProxyTarget::Address(*found))
         }
-        ProxyKind::Socks5h | ProxyKind::Http => Some(Target::named(&address.host, address.port)),
+        ProxyKind::Socks5h | ProxyKind::Http => {
+            Some(ProxyTarget::named(&address.host, address.port))
+        }
     };
     let target = targets.ok_or_else(|| DialError::NameNotFound {
         peer: Peer::Broker,

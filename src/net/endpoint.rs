@@ -2,13 +2,13 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use super::{Proxy, TlsClient, WebSocket};
+use super::{Proxy, Srv, TlsClient, WebSocket, tcp::lookup_reason};
 
 /// Everything `dial` needs. Every part that is not small sits behind an `Arc`: bench clones one per connection.
 #[derive(Debug, Clone)]
@@ -32,8 +32,10 @@ pub struct TcpAddress {
     /// A name or an IP address (IPv6 without brackets).
     pub host: Arc<str>,
     pub port: u16,
-    /// The local address to connect from (`-A`).
-    pub bind: Option<IpAddr>,
+    /// The host is a domain whose SRV records say where its brokers are; the port then means nothing.
+    pub srv: Option<Arc<Srv>>,
+    /// The local addresses to connect from (`-A`).
+    pub bind: Option<Bind>,
     /// Sets TCP_NODELAY.
     pub nodelay: bool,
     pub proxy: Option<Arc<Proxy>>,
@@ -41,11 +43,57 @@ pub struct TcpAddress {
     pub(super) resolved: Option<Arc<[SocketAddr]>>,
 }
 
+/// Local addresses to connect from: a name may have one of each family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    One(IpAddr),
+    Both(Ipv4Addr, Ipv6Addr),
+}
+
+impl Bind {
+    /// The addresses of a name or of an IP address; waits for the name server.
+    ///
+    /// # Errors
+    /// The reason why there are none.
+    pub fn look_up(host: &str) -> Result<Self, String> {
+        let found = (host, 0).to_socket_addrs().map_err(|e| lookup_reason(&e))?;
+        let (mut v4, mut v6) = (None, None);
+        for address in found {
+            match address.ip() {
+                IpAddr::V4(ip) => v4 = v4.or(Some(ip)),
+                IpAddr::V6(ip) => v6 = v6.or(Some(ip)),
+            }
+        }
+        match (v4, v6) {
+            (Some(v4), Some(v6)) => Ok(Self::Both(v4, v6)),
+            (Some(v4), None) => Ok(Self::One(v4.into())),
+            (None, Some(v6)) => Ok(Self::One(v6.into())),
+            (None, None) => Err("it has no address".to_owned()),
+        }
+    }
+
+    /// The one from which `to` can be reached.
+    pub(super) fn towards(self, to: &SocketAddr) -> Option<IpAddr> {
+        match self {
+            Self::One(one) => (one.is_ipv4() == to.is_ipv4()).then_some(one),
+            Self::Both(v4, _) if to.is_ipv4() => Some(v4.into()),
+            Self::Both(_, v6) => Some(v6.into()),
+        }
+    }
+}
+
+impl From<IpAddr> for Bind {
+    fn from(address: IpAddr) -> Self {
+        Self::One(address)
+    }
+}
+
 impl TcpAddress {
     pub fn new(host: impl Into<Arc<str>>, port: u16) -> Self {
         Self {
             host: host.into(),
             port,
+            srv: None,
             bind: None,
             nodelay: false,
             proxy: None,

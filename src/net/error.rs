@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ProxyProblem, TlsProblem, WebSocketProblem, words::reason};
+use super::{ProxyProblem, SrvProblem, TlsProblem, WebSocketProblem, words::reason};
 
 /// The layers of a connection, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,13 @@ pub enum DialError {
         host: String,
         reason: String,
     },
+
+    #[error("cannot look up the SRV record {name}: {problem}")]
+    #[cfg_attr(
+        not(feature = "srv"),
+        allow(dead_code, reason = "no look-up, no failure")
+    )]
+    Srv { name: String, problem: SrvProblem },
 
     #[error(
         "cannot connect to {peer} {to}: {}{}",
@@ -110,7 +117,7 @@ impl DialError {
     #[cfg(test)]
     pub fn layer(&self) -> Layer {
         match self {
-            Self::NameNotFound { .. } => Layer::Resolve,
+            Self::NameNotFound { .. } | Self::Srv { .. } => Layer::Resolve,
             Self::Connect { .. }
             | Self::Bind { .. }
             | Self::BindFamily { .. }
@@ -139,6 +146,7 @@ impl DialError {
             Self::NameNotFound {
                 peer: Peer::Proxy, ..
             } => "check --proxy, or give the proxy's IP address",
+            Self::Srv { problem, .. } => problem.hint(),
             Self::Connect { peer, error, .. } => return connect_hint(*peer, error),
             Self::Bind { error, .. } => match error.kind() {
                 io::ErrorKind::AddrNotAvailable => {

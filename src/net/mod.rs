@@ -8,6 +8,11 @@ mod endpoint;
 mod error;
 mod proxy;
 mod secret;
+#[cfg(feature = "srv")]
+mod srv;
+#[cfg(not(feature = "srv"))]
+#[path = "srv/absent.rs"]
+mod srv;
 mod stream;
 mod tcp;
 mod tls;
@@ -22,10 +27,11 @@ mod testing;
 #[allow(unused_imports)]
 pub use {
     dial::{Dialed, Steps, dial},
-    endpoint::{Address, Endpoint, TcpAddress},
+    endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
     proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
     secret::Secret,
+    srv::{CertificateName, Srv, SrvProblem},
     stream::{Stream, TlsInfo},
     tls::{TlsClient, TlsError, TlsProblem, TlsSettings, TlsVersion, explain_io},
     websocket::{WebSocket, WebSocketError, WebSocketProblem},

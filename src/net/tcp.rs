@@ -12,14 +12,18 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{DialError, Peer, endpoint::authority, words::uncapitalised};
+use super::{
+    DialError, Peer,
+    endpoint::{Bind, authority},
+    words::uncapitalised,
+};
 
 /// How long an attempt may stay unanswered before the next address joins the race (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
-    pub bind: Option<IpAddr>,
+    pub bind: Option<Bind>,
     pub nodelay: bool,
 }
 
@@ -61,6 +65,15 @@ pub(super) fn literal(host: &str, port: u16) -> Option<SocketAddr> {
         .map(|ip| SocketAddr::new(ip, port))
 }
 
+/// The resolver's reason, without the words that std puts before all of them.
+pub(super) fn lookup_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text);
+    uncapitalised(text)
+}
+
 /// Every address of the name, in the system's order of preference (RFC 6724).
 pub(super) async fn resolve(
     peer: Peer,
@@ -77,14 +90,7 @@ pub(super) async fn resolve(
     };
     let found = tokio::net::lookup_host((host, port))
         .await
-        .map_err(|error| {
-            let text = error.to_string();
-            // std puts the same words before every resolver error; what follows is the reason.
-            let text = text
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&text);
-            not_found(uncapitalised(text))
-        })?;
+        .map_err(|error| not_found(lookup_reason(&error)))?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found {
         // A hosts file may well list the same address twice.
@@ -109,12 +115,14 @@ pub(super) async fn connect(
             let same: Vec<_> = addresses
                 .iter()
                 .copied()
-                .filter(|a| a.is_ipv4() == bind.is_ipv4())
+                .filter(|a| bind.towards(a).is_some())
                 .collect();
-            if same.is_empty() && !addresses.is_empty() {
-                return Err(Failure::Family(bind));
+            match bind {
+                Bind::One(bind) if same.is_empty() && !addresses.is_empty() => {
+                    return Err(Failure::Family(bind));
+                }
+                _ => same,
             }
-            same
         }
         None => addresses.to_vec(),
     };
@@ -227,7 +235,7 @@ async fn attempt(to: SocketAddr, options: Options) -> Result<TcpStream, Failed> 
         TcpSocket::new_v6()
     }
     .map_err(Failed::Connect)?;
-    if let Some(bind) = options.bind {
+    if let Some(bind) = options.bind.and_then(|bind| bind.towards(&to)) {
         socket
             .bind(SocketAddr::new(bind, 0))
             .map_err(|error| Failed::Bind(bind, error))?;
@@ -338,7 +346,7 @@ mod tests {
         let mut all = addresses(&["[::1]:9"]);
         all.push(broker.local_addr().unwrap());
         let options = Options {
-            bind: Some(Ipv4Addr::new(127, 0, 0, 2).into()),
+            bind: Some(IpAddr::from([127, 0, 0, 2]).into()),
             nodelay: true,
         };
         let (stream, _) = connect(&all, options).await.unwrap();

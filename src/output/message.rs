@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::format::{Complaint, Template, Writer};
+use super::format::{Complaint, Layout, Template, Writer};
 use super::time::Clock;
-use super::{json, terminal};
+use super::{json, spread::spread, terminal};
 use crate::mqtt::packet::Publish;
 
 /// What `sub` prints for each message.
@@ -18,7 +18,7 @@ pub enum Format {
         visible: bool,
     },
     /// One object a line; `parsed` puts payloads that are JSON in as they are.
-    Json { parsed: bool },
+    Json { parsed: bool, layout: Layout },
     /// As the user says with `-F`; `visible` as above for what is not the format's own.
     Template {
         template: Template,
@@ -40,6 +40,7 @@ enum Form {
     },
     Json {
         parsed: bool,
+        layout: Layout,
         clock: Clock,
     },
     Template {
@@ -60,8 +61,9 @@ impl Printer {
                 newline,
                 visible,
             },
-            Format::Json { parsed } => Form::Json {
+            Format::Json { parsed, layout } => Form::Json {
                 parsed,
+                layout,
                 clock: Clock::new(),
             },
             Format::Template {
@@ -113,13 +115,17 @@ impl Printer {
                 }
                 *newline
             }
-            Form::Json { parsed, clock } => {
-                json::write(
-                    publish,
-                    *parsed,
-                    |out| clock.write(Timestamp::now(), out),
-                    out,
-                );
+            Form::Json {
+                parsed,
+                layout,
+                clock,
+            } => {
+                let tst = |out: &mut Vec<u8>| clock.write(Timestamp::now(), out);
+                let begin = out.len();
+                json::write(publish, *parsed, tst, out);
+                if *layout == Layout::Pretty {
+                    spread(begin, out);
+                }
                 true
             }
             Form::Template { writer, newline } => {

@@ -3,11 +3,17 @@
 pub mod bench;
 mod cjson;
 mod digits;
+mod display;
 pub mod format;
 mod json;
+pub mod latency;
+mod lines;
 pub mod message;
 mod progress;
+mod rate;
+mod spread;
 mod stdout;
+mod table;
 mod terminal;
 mod time;
 mod trace;
@@ -17,9 +23,13 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use display::Display;
 use format::Complaint;
+pub use lines::Lines;
 pub use progress::ProgressLine;
+pub use rate::Rate;
 pub use stdout::Stdout;
+pub use table::Table;
 pub use trace::Trace;
 
 use crate::dialect::Dialect;

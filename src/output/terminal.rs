@@ -20,6 +20,50 @@ pub(super) fn visible(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// A text as one line of at most `width` characters, cut with an ellipsis: what a terminal would act on is made
+/// visible, and an end of line is an arrow.
+pub(super) fn one_line(text: &[u8], width: usize) -> String {
+    let mut line = String::new();
+    let mut len = 0;
+    let mut escaped = String::new();
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            escaped.clear();
+            match c {
+                '\n' => escaped.push('↵'),
+                c => push_visible(c, &mut escaped),
+            }
+            if !push_within(&escaped, width, &mut len, &mut line) {
+                return line;
+            }
+        }
+        for byte in chunk.invalid() {
+            escaped.clear();
+            let _ = write!(escaped, "\\x{byte:02x}");
+            if !push_within(&escaped, width, &mut len, &mut line) {
+                return line;
+            }
+        }
+    }
+    line
+}
+
+/// Appends what fits. When it does not, an ellipsis takes the last place, and the answer is false.
+fn push_within(text: &str, width: usize, len: &mut usize, line: &mut String) -> bool {
+    for c in text.chars() {
+        if *len == width {
+            line.pop();
+            if width > 0 {
+                line.push('…');
+            }
+            return false;
+        }
+        line.push(c);
+        *len += 1;
+    }
+    true
+}
+
 /// Our own line with somebody else's words in it: only the colours that we put in act.
 pub(super) fn visible_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

@@ -251,6 +251,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bench --churn-cut", &["--churn"]),
     ("bench --credentials no-such-file", &["no-such-file"]),
     ("bench --payload-from no-such-file", &["no-such-file"]),
+    (
+        "bench -t a --payload-from no-such-file",
+        &["-t", "--payload-from"],
+    ),
     ("bench -i dev{i}", &["dev{i}"]),
     ("bench --tls-resumption on", &["--tls-resumption"]),
     ("bench --topic-alias -V 311", &["--topic-alias", "MQTT 5"]),

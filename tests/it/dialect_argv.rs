@@ -171,6 +171,8 @@ const SUB: &[&str] = &[
     "-f",
     "-r",
     "-L mqtt://a",
+    "-D subscribe subscription-identifier 268435456 -t a",
+    "-D subscribe subscription-identifier -1 -t a",
 ];
 
 #[rustfmt::skip]
@@ -206,6 +208,8 @@ const TWO_ONE: &[(&str, &str, &str)] = &[
     ("mosquitto_pub", "-D connect receive-maximum 0 -t a -m a", "Error in CONNECT properties: A network protocol error occurred when communicating with the broker\n\nUse 'mosquitto_pub --help' to see usage.\n"),
     ("mosquitto_pub", "-D publish topic-alias 0 -t a -m x", "Error in PUBLISH properties: A network protocol error occurred when communicating with the broker\n\nUse 'mosquitto_pub --help' to see usage.\n"),
     ("mosquitto_pub", "-t a -m b -h nosuch.invalid", "Unable to connect (Lookup error).\n"),
+    ("mosquitto_pub", "-t a -m b -A nosuch.invalid", "Unable to connect (Lookup error).\n"),
+    ("mosquitto_pub", "-t a -m b -h 127.0.0.1 -A ::1", "Error: Bad file descriptor\n"),
     // the reason of a refused connection is lost
     ("mosquitto_pub", "-t a -m b -h 127.0.0.1 -p 1", "Error: Bad file descriptor\n"),
     ("mosquitto_sub", "-t a -h 127.0.0.1 -p 1", "Error: Bad file descriptor\n"),

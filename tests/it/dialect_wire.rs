@@ -1,10 +1,12 @@
 //! What goes over the wire, stdout, stderr and the exit code: the same words through Debian's clients (2.0.11) and
 //! through mozzie under their names, against one scripted broker, for MQTT 3.1, 3.1.1 and 5.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc;
 
 use crate::needs;
-use crate::support::{Done, Mozzie, Scripted, called, program_at, wire};
+use crate::support::{Done, Mozzie, Scripted, called, mozzie, program_at, wire};
 
 /// What the broker answers.
 #[derive(Clone, Copy, Default)]
@@ -157,6 +159,7 @@ fn pub_sends_the_same_packets() {
             "-t a -m x --will-topic w",
             "-t a -m x --will-qos 2",
             "-t a -m x --nodelay --quiet -A 127.0.0.1",
+            "-t a -m x -A localhost",
             "-t a -m x --insecure --ciphers x --tls-alpn mqtt --tls-version tlsv1.3",
             "-t a -f /dev/null",
             "-t a -l",
@@ -202,7 +205,6 @@ fn sub_sends_the_same_packets_and_prints_the_same() {
     }
 }
 
-/// But for the end: with its reply 2.0 closes the connection without DISCONNECT, so that its will is sent.
 #[test]
 fn rr_sends_the_same_packets_and_takes_the_first_message_for_the_reply() {
     needs!("mosquitto_rr");
@@ -227,6 +229,21 @@ fn rr_sends_the_same_packets_and_takes_the_first_message_for_the_reply() {
         ] {
             compare("mosquitto_rr", words, version, answers);
         }
+        let (packets, done) = run(
+            called("mosquitto_rr", "-t a -e r -m x -N --latency"),
+            version,
+            answers,
+        );
+        let kinds: Vec<_> = packets.iter().map(|packet| &packet[..1]).collect();
+        assert_eq!(kinds, ["1", "8", "3"], "no DISCONNECT behind the reply");
+        let stdout = String::from_utf8(done.stdout.clone()).unwrap();
+        let latency = stdout.strip_prefix("hi\n!Latency: ").expect(&stdout);
+        assert!(
+            ["ns\n", "µs\n", "ms\n"]
+                .iter()
+                .any(|unit| latency.ends_with(unit)),
+            "{stdout}"
+        );
         let words = "-t a -e r -m x -W 1 -d";
         compare("mosquitto_rr", words, version, Answers::default());
     }
@@ -254,18 +271,20 @@ fn properties_go_out_in_the_order_typed() {
         "-t a -m x -D disconnect reason-string bye -D disconnect user-property a b",
         "-t a -m x --will-topic w -D will will-delay-interval 5 -D will content-type t",
         "-t a -m x -D will user-property a b -D subscribe user-property a b",
+        // also to a broker that takes no aliases
+        "-t a -m x -D publish payload-format-indicator 1 -D publish topic-alias 3 -d",
+        "-t a -m x --repeat 3 -D publish topic-alias 3",
+        // what the specification does not know is the broker's to refuse
+        "-t a -m x -D publish payload-format-indicator 2",
+        "-t a -m x -D publish payload-format-indicator 255 -D publish response-topic a/#",
+        "-t a -m x --will-topic w -D will payload-format-indicator 2",
     ] {
         compare("mosquitto_pub", words, "5", Answers::default());
     }
-    // The broker must allow aliases: mozzie keeps to that, 2.0 sends one to any broker.
-    let aliases = Answers {
-        connack: Some(b"\x20\x06\0\0\x03\x22\0\x0a"),
-        ..Answers::default()
-    };
-    let words = "-t a -m x -D publish payload-format-indicator 1 -D publish topic-alias 3 -d";
-    compare("mosquitto_pub", words, "5", aliases);
     for words in [
         "-t a -E -D subscribe subscription-identifier 9 -D subscribe user-property a b",
+        "-t a -E -D subscribe subscription-identifier 0",
+        "-t a -E -D subscribe subscription-identifier 268435455",
         "-t a -E -U b -D unsubscribe user-property a b",
         "-t a -E -x 60 -R -c -i me",
         "-t a -E -x 0 -C 19",
@@ -352,6 +371,10 @@ fn sub_that_only_unsubscribes_is_allowed_in_2_1() {
     );
     done.ends(0, "", &[]);
     assert_eq!(packets[1..3], ["a2050001000161", "a2050002000162"]);
+    // Without -E it waits, although nothing can come.
+    let waiting = called("mosquitto_sub", "-U a -W 1");
+    let (_, done) = run(waiting, "311", Answers::default());
+    done.ends(27, "", &["Timed out"]);
 }
 
 #[test]
@@ -360,4 +383,26 @@ fn retain_handling_is_an_option_of_2_1() {
     let (packets, done) = run(called("mosquitto_sub", words), "5", Answers::default());
     done.ends(0, "", &[]);
     assert_eq!(packets[1], "820700010000016110");
+}
+
+#[test]
+fn a_format_is_bytes_and_need_not_be_text() {
+    needs!("mosquitto_sub");
+    let answers = Answers {
+        then: b"\x30\x05\0\x01ahi",
+        ..Answers::default()
+    };
+    let format = OsStr::from_bytes(b"\xff<%p>\xc3");
+    let words = "-t a -C 1";
+    let program = program_at("/usr/bin/mosquitto_sub".as_ref(), words);
+    let (_, theirs) = run(program.option("-F", format), "311", answers);
+    let (_, ours) = run(
+        called("mosquitto_sub", words).option("-F", format),
+        "311",
+        answers,
+    );
+    ours.prints(b"\xff<hi>\xc3\n");
+    assert_eq!(theirs.stdout, ours.stdout);
+    let (_, native) = run(mozzie("sub -t a -C 1").option("-F", format), "311", answers);
+    native.prints(b"\xff<hi>\xc3\n");
 }

@@ -487,3 +487,11 @@ fn qos_0_messages_count_only_when_they_were_written() {
         .prints("");
     assert_eq!(observer.next().payload, b"x");
 }
+
+#[cfg(not(feature = "srv"))]
+#[test]
+fn srv_records_that_are_not_built_in_are_one_clear_error() {
+    mozzie("pub -S -h example.org -t a -m x")
+        .run()
+        .fails(2, &["-S", "built without", "hint: name the broker with -h"]);
+}

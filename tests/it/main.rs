@@ -35,6 +35,8 @@ mod publish_wire;
 mod reconnect;
 mod request;
 mod signals;
+#[cfg(feature = "srv")]
+mod srv;
 mod subscribe;
 mod subscribe_json;
 mod subscribe_pipes;
@@ -42,3 +44,4 @@ mod subscribe_retained;
 mod support;
 mod tls;
 mod transports;
+mod watch;

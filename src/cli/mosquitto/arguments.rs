@@ -91,7 +91,7 @@ pub struct Typed {
     pub retain_as_published: bool,
     pub retain_handling: Option<RetainHandlingArg>,
     pub random_filter: Option<f64>,
-    pub format: Option<String>,
+    pub format: Option<OsString>,
     pub pretty: bool,
     pub verbose: bool,
     pub no_newline: bool,
@@ -295,11 +295,8 @@ impl Typed {
                 });
             }
             Opt::Format => {
-                let typed = value
-                    .to_str()
-                    .ok_or_else(|| bad("mozzie takes only UTF-8 with -F."))?;
-                format(typed).map_err(|text| Verdict::usage(format!("{text}\n")))?;
-                self.format = Some(typed.to_owned());
+                format(value).map_err(|text| Verdict::usage(format!("{text}\n")))?;
+                self.format = Some(value.to_owned());
             }
             // Taken before everything else; flags have no value.
             _ => {}

@@ -11,7 +11,8 @@ use crate::cli::connection::{
 use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
-    OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
+    LiveArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs,
+    SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
 use crate::cli::values::{Percent, Span};
@@ -170,11 +171,6 @@ pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
             "Problem setting TLS options, check the options are valid.",
         ));
     }
-    if typed.srv {
-        return Err(refuse(
-            "mozzie cannot look a broker up by SRV record (-S) yet.",
-        ));
-    }
     Ok(())
 }
 
@@ -231,19 +227,13 @@ fn connection(
         None if port == 0 => Some(host.into()),
         None => None,
     };
-    let bind = match typed.bind.as_deref().filter(|_| unix.is_none()) {
-        None => None,
-        Some(address) => Some(
-            address
-                .parse()
-                .map_err(|_| Verdict::usage("Unable to connect (Lookup error).\n"))?,
-        ),
-    };
     Ok(ConnectionArgs {
         broker: BrokerAddressArgs {
             host: unix.is_none().then(|| host.to_owned()),
-            port: unix.is_none().then_some(port),
-            bind,
+            // The record names the port.
+            port: (unix.is_none() && !typed.srv).then_some(port),
+            srv: typed.srv && unix.is_none(),
+            bind: typed.bind.clone().filter(|_| unix.is_none()),
             ..BrokerAddressArgs::at_unix(unix)
         },
         login: LoginArgs {
@@ -266,7 +256,7 @@ fn connection(
         transport: TransportArgs {
             ws: typed.websocket,
             proxy: typed.proxy.clone(),
-            nodelay: typed.nodelay,
+            nodelay: typed.nodelay || typed.latency,
             ..TransportArgs::default()
         },
         will: WillArgs {
@@ -340,13 +330,6 @@ fn subscribe(
         ));
     }
     check_library(&typed, version)?;
-    let missing = [
-        ("--message-rate", typed.message_rate),
-        ("--watch", typed.watch),
-    ];
-    if let Some((option, _)) = missing.iter().find(|(_, used)| *used) {
-        return Err(refuse(&format!("mozzie does not have {option} yet.")));
-    }
     properties.forget(Place::Publish);
     let has_properties = version == Version::V5;
     Ok(Command::Subscribe(Box::new(SubscribeArgs {
@@ -372,6 +355,10 @@ fn subscribe(
             retain_handling: retain_handling(&typed).filter(|_| has_properties),
         },
         output: output(&typed),
+        live: LiveArgs {
+            watch: typed.watch && !typed.message_rate,
+            message_rate: typed.message_rate,
+        },
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))
@@ -428,9 +415,6 @@ fn request(
         ));
     }
     check_library(typed, version)?;
-    if typed.latency {
-        return Err(refuse("mozzie does not have --latency yet."));
-    }
     // rr sends no such packet
     properties.forget(Place::Unsubscribe);
     let has_properties = version == Version::V5;
@@ -444,7 +428,7 @@ fn request(
         input: input_args(input),
         replies: RepliesArgs {
             replies: 1,
-            latency: false,
+            latency: typed.latency,
             window: 1,
             no_retained: typed.no_retained,
             retain_as_published: typed.retain_as_published && has_properties,

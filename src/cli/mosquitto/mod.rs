@@ -11,7 +11,7 @@ mod property;
 mod table;
 mod url;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::{Parsed, options_file};
 use crate::dialect::Tool;
@@ -21,7 +21,7 @@ use arguments::{Asked, Typed};
 
 /// Judges the text of `-F`: mosquitto's complaint about it, without a newline. The language lives with
 /// the output, which this folder cannot see.
-pub type FormatCheck = fn(&str) -> Result<(), String>;
+pub type FormatCheck = fn(&OsStr) -> Result<(), String>;
 
 /// Parses the words behind the program's name.
 pub fn parse(tool: Tool, words: &[OsString], format: FormatCheck) -> Result<Parsed, Error> {

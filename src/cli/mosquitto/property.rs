@@ -91,7 +91,14 @@ impl Typed {
                 if !id.allowed_in(place) {
                     continue;
                 }
-                let property = Property::new(*id, value.clone()).map_err(|_| {
+                let property = match id {
+                    // Brokers judge these.
+                    PropertyId::PayloadFormatIndicator
+                    | PropertyId::ResponseTopic
+                    | PropertyId::SubscriptionIdentifier => Property::unjudged(*id, value.clone()),
+                    _ => Property::new(*id, value.clone()),
+                };
+                let property = property.map_err(|_| {
                     Verdict::usage(format!(
                         "Error in {packet} properties: \
                          A network protocol error occurred when communicating with the broker\n"
@@ -136,7 +143,13 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
         Kind::Byte => Value::Byte(number(255)? as u8),
         Kind::TwoByte => Value::TwoByte(number(65_535)? as u16),
         Kind::FourByte => Value::FourByte(number(u32::MAX)?),
-        Kind::VariableByte => Value::VariableByte(number(u32::MAX)?),
+        Kind::VariableByte => match number(u32::MAX)? {
+            // More than the field holds; the text is the library's.
+            268_435_456.. => {
+                return Err(Verdict::usage(format!("Error adding property {name} 4\n")));
+            }
+            value => Value::VariableByte(value),
+        },
         Kind::Text | Kind::Pair => Value::Text(text(name, typed)?),
         Kind::Binary => Value::Binary(Bytes::copy_from_slice(typed.as_bytes())),
     })

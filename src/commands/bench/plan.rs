@@ -128,6 +128,12 @@ fn counts(args: &BenchArgs) -> Result<Counts, Error> {
 fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
     let url = args.connection.broker.url.as_ref();
     let mut typed = args.topic.topic.clone();
+    if !typed.is_empty() && args.payload.payload_from.is_some() {
+        return Err(Error::usage(
+            "-t and --payload-from both give the topics",
+            "leave out -t: recorded messages bring theirs",
+        ));
+    }
     if typed.is_empty() {
         typed.push(match url.and_then(|url| url.topic.clone()) {
             Some(topic) => topic,
@@ -257,10 +263,7 @@ fn identities(
 
 /// Where to, with what bench asks of it.
 fn endpoint(args: &BenchArgs, mut endpoint: Endpoint, clients: usize) -> Result<Endpoint, Error> {
-    if let Address::Tcp(address) = &mut endpoint.address {
-        // A message that waits for the acknowledgement of the one before would be measured as slow.
-        address.nodelay = true;
-    } else if args.clients.source_ip.is_some() {
+    if matches!(endpoint.address, Address::Unix(_)) && args.clients.source_ip.is_some() {
         return Err(Error::usage(
             "--source-ip cannot go with --unix",
             "leave out --source-ip or --unix",

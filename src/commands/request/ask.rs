@@ -9,7 +9,7 @@ use super::outstanding::{Outstanding, Unanswered, Verdict};
 use crate::cli::request::{DEFAULT_JOBS, RequestArgs, ServeArgs};
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::commands::subscription::{self, Subscriptions};
-use crate::commands::{connect, ending, input, sleep_until, subscribe};
+use crate::commands::{connect, display, ending, input, sleep_until};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict as MosquittoVerdict, mosquitto_reason, with_details};
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
@@ -19,7 +19,7 @@ use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version};
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout, Trace};
+use crate::output::{Diagnostics, Stdout, Trace, latency};
 use crate::payload::Feed;
 use crate::signal::Signals;
 
@@ -171,7 +171,7 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
         no_retained: dialect.is_native() || args.replies.no_retained,
-        format: subscribe::format(&args.output, dialect)?,
+        format: display::format(&args.output, dialect)?,
         disconnect: properties.of(Place::Disconnect),
         connection,
     })
@@ -226,8 +226,8 @@ pub struct Asker<'a> {
     /// A request or the subscription was refused.
     refusal: Option<Error>,
     strays: u32,
-    /// How we take our leave.
-    goodbye: Reason,
+    /// How we take our leave: mosquitto_rr has its reply and is gone without a word.
+    goodbye: Option<Reason>,
 }
 
 impl<'a> Asker<'a> {
@@ -244,7 +244,7 @@ impl<'a> Asker<'a> {
             stdout,
             trace,
             diagnostics,
-            goodbye: Reason::SUCCESS,
+            goodbye: Some(Reason::SUCCESS),
             outstanding: Outstanding::new(plan.replies),
             ready: false,
             ready_by: plan.timeout.map(|timeout| Instant::now() + timeout),
@@ -293,7 +293,7 @@ impl<'a> Asker<'a> {
                 }
                 signal = signals.next() => {
                     if self.takes_the_first() {
-                        self.goodbye = Reason::DISCONNECT_WITH_WILL;
+                        self.goodbye = Some(Reason::DISCONNECT_WITH_WILL);
                         break match self.client.session().times_accepted() {
                             0 => Err(MosquittoVerdict::silent(u8::MAX).into()),
                             _ => Ok(()),
@@ -607,8 +607,12 @@ impl<'a> Asker<'a> {
             .print(publish, self.stdout.buffer(), &mut |complaint| {
                 diagnostics.complain(&complaint);
             });
-        self.outstanding.clear();
+        let after = self.outstanding.clear(Instant::now());
+        if let Some(after) = after.filter(|_| self.plan.latency) {
+            latency::mosquitto(after, self.stdout.buffer());
+        }
         self.plan.feed.stop();
+        self.goodbye = None;
     }
 
     /// How a request is called.
@@ -633,7 +637,7 @@ impl<'a> Asker<'a> {
 
     fn time_is_up(&mut self) -> Result<(), Error> {
         if self.takes_the_first() {
-            self.goodbye = Reason::DISCONNECT_WITH_WILL;
+            self.goodbye = Some(Reason::DISCONNECT_WITH_WILL);
         }
         let now = Instant::now();
         let within = format!(

@@ -98,10 +98,13 @@ impl Outstanding {
         }
     }
 
-    /// No more replies are wanted.
-    pub fn clear(&mut self) {
+    /// No more replies are wanted. Gives how long the first request has waited.
+    pub fn clear(&mut self, now: Instant) -> Option<Duration> {
+        let first = self.requests.first_key_value();
+        let waited = first.map(|(_, request)| now - request.sent);
         self.requests.clear();
         self.by_correlation.clear();
+        waited
     }
 
     /// A request will have no reply, for it was refused.

@@ -189,7 +189,7 @@ impl<'a> Server<'a> {
             }
         };
         self.end_jobs(&mut signals).await;
-        ending::goodbye(self.client, Reason::SUCCESS, self.plan.disconnect).await;
+        ending::goodbye(self.client, Some(Reason::SUCCESS), self.plan.disconnect).await;
         result
     }
 
@@ -375,7 +375,7 @@ impl<'a> Server<'a> {
         let linger = at_most_once && self.unanswered < self.taken;
         let closed = self
             .client
-            .close(Reason::SUCCESS, self.plan.disconnect, linger)
+            .close(Some(Reason::SUCCESS), self.plan.disconnect, linger)
             .await;
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);

@@ -383,6 +383,7 @@ impl Session {
         }
         if let Some(alias) = message.properties.number(PropertyId::TopicAlias)
             && alias > u32::from(limits.topic_alias_maximum)
+            && !self.settings.any_alias
         {
             return Err(PublishError::TopicAlias {
                 alias: alias as u16,
@@ -405,7 +406,8 @@ impl Session {
         packet_id: u16,
         dup: bool,
     ) -> Result<(), EncodeError> {
-        let (topic, alias): (&[u8], _) = if self.limits.topic_alias_maximum == 0 {
+        let aliases = self.limits.topic_alias_maximum > 0 || self.settings.any_alias;
+        let (topic, alias): (&[u8], _) = if !aliases {
             (message.topic.as_bytes(), None)
         } else {
             self.outbound_aliases.apply(

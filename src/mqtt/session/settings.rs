@@ -23,6 +23,8 @@ pub struct Settings {
     pub connack_timeout: Duration,
     /// Give topics an alias as far as the broker allows (MQTT 5).
     pub alias_topics: bool,
+    /// Send a message's own alias to a broker that has not allowed it, as mosquitto's clients do.
+    pub any_alias: bool,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             max_in_flight: 20,
             connack_timeout: Duration::from_secs(30),
             alias_topics: false,
+            any_alias: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::net::Bind;
 use crate::net::{TlsClient, WebSocket, testing::*};
 
 fn websocket() -> WebSocket {
@@ -79,7 +80,7 @@ async fn every_combination_of_layers_carries_bytes_both_ways() {
                 }
             }
             if let Address::Tcp(tcp) = &mut endpoint.address {
-                tcp.bind = Some("127.0.0.1".parse().unwrap());
+                tcp.bind = Some(Bind::look_up("127.0.0.1").unwrap());
                 tcp.nodelay = true;
             }
             endpoint.tls = with_tls.then(|| authority.client());
@@ -253,7 +254,7 @@ async fn a_local_address_must_exist_and_be_of_the_right_family() {
         let Address::Tcp(tcp) = &mut endpoint.address else {
             panic!()
         };
-        tcp.bind = Some(local.parse().unwrap());
+        tcp.bind = Some(Bind::look_up(local).unwrap());
         endpoint
     };
     // TEST-NET-1 is nobody's address.

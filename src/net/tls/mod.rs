@@ -164,6 +164,19 @@ impl TlsClient {
         self
     }
 
+    /// The same client for another host.
+    ///
+    /// # Errors
+    /// The name is none that a certificate could have.
+    pub(super) fn named(&self, host: &str) -> Result<Self, TlsError> {
+        let server_name = ServerName::try_from(host.to_owned())
+            .map_err(|_| TlsError::ServerName(host.to_owned()))?;
+        Ok(Self {
+            server_name,
+            ..self.clone()
+        })
+    }
+
     pub(super) async fn connect(&self, stream: Stream) -> Result<Stream, TlsProblem> {
         let shake =
             TlsConnector::from(self.config.clone()).connect(self.server_name.clone(), stream);

@@ -39,22 +39,22 @@ impl TemplateError {
     }
 
     /// In our words, with the place in the format that was typed.
-    pub fn describe(&self, format: &str) -> String {
+    pub fn describe(&self, format: &[u8]) -> String {
         let what = match self.flaw {
             Flaw::IncompleteSpecifier | Flaw::IncompleteEscape => "is incomplete",
             Flaw::UnknownSpecifier(_) => "is no specifier",
             Flaw::UnknownEscape(_) => "is no escape",
             Flaw::TooWide => "asks for too wide a field",
         };
-        // The flaw may end within a character.
-        let end = (self.place.end..).find(|at| format.is_char_boundary(*at) || *at > format.len());
-        let before = format.get(..self.place.start).unwrap_or_default();
-        let shown = end
-            .and_then(|end| format.get(self.place.start..end))
-            .unwrap_or_default();
+        let (before, from) = format.split_at(self.place.start.min(format.len()));
+        // The flaw may end within a character, whose other bytes are 10xxxxxx.
+        let (shown, behind) = from.split_at(self.place.len().min(from.len()));
+        let rest = behind.iter().take_while(|byte| **byte >> 6 == 0b10).count();
+        let shown = &from[..shown.len() + rest];
         format!(
-            "'{shown}' at character {} {what}",
-            before.chars().count() + 1
+            "'{}' at character {} {what}",
+            String::from_utf8_lossy(shown),
+            String::from_utf8_lossy(before).chars().count() + 1
         )
     }
 }

@@ -24,7 +24,7 @@ pub use super::cjson::Layout;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonDialect {
     /// mozzie's, which loses nothing: `%j` as `--json`, `%J` as `--json=parsed`.
-    Native,
+    Native(Layout),
     /// mosquitto's, byte for byte, also where it loses something.
     Mosquitto(Layout),
 }
@@ -63,6 +63,7 @@ enum Step {
     Nanoseconds,
     Json {
         parsed: bool,
+        layout: Layout,
     },
     /// Takes two pieces: what stands before the microseconds and what behind.
     MosquittoJson {

@@ -134,7 +134,7 @@ impl Parser<'_> {
             b'C' => Step::ContentType(field),
             b'D' => Step::CorrelationData,
             b'E' => {
-                let signed = self.json != JsonDialect::Native;
+                let signed = matches!(self.json, JsonDialect::Mosquitto(_));
                 Step::Number(Number::MessageExpiry { signed }, field)
             }
             b'F' => Step::Number(Number::PayloadFormat, field),
@@ -167,7 +167,7 @@ impl Parser<'_> {
     fn json(&mut self, parsed: bool) -> Step {
         self.template.timed = true;
         match self.json {
-            JsonDialect::Native => Step::Json { parsed },
+            JsonDialect::Native(layout) => Step::Json { parsed, layout },
             JsonDialect::Mosquitto(layout) => {
                 self.template.pieces.push(Piece::IsoDateTime);
                 self.template.pieces.push(Piece::Conversion(b'z'));

@@ -176,7 +176,7 @@ fn properties_are_printed_as_they_came() {
         String::from_utf8(out).unwrap(),
         "711 65535    a/ \0c -0001 1 k:1 k: r/t  |9"
     );
-    let template = Template::parse("%E", JsonDialect::Native).unwrap();
+    let template = Template::parse("%E", JsonDialect::Native(Layout::Line)).unwrap();
     let mut out = Vec::new();
     Writer::new(template, false).write(&publish, Timestamp::UNIX_EPOCH, &mut out, &mut |_| {});
     assert_eq!(out, b"4294967295", "natively it is not signed");
@@ -238,14 +238,17 @@ fn bad_formats_are_named_in_either_words() {
     ] {
         let error = Template::parse(format, MOSQUITTO).unwrap_err();
         assert_eq!(error.mosquitto_text(), text.as_bytes(), "{format}");
-        assert_eq!(error.describe(format), described, "{format}");
+        assert_eq!(error.describe(format.as_bytes()), described, "{format}");
     }
     let error = Template::parse("%é", MOSQUITTO).unwrap_err();
     assert_eq!(
         error.mosquitto_text(),
         b"Error: Invalid format specifier '\xc3'."
     );
-    assert_eq!(error.describe("%é"), "'%é' at character 1 is no specifier");
+    assert_eq!(
+        error.describe("%é".as_bytes()),
+        "'%é' at character 1 is no specifier"
+    );
     for format in ["%99999999999999999999t", "%1000001I", "%.1000001f"] {
         assert!(Template::parse(format, MOSQUITTO).is_err(), "{format}");
     }
@@ -318,7 +321,7 @@ fn the_instant_is_one_for_the_whole_line() {
 
 #[test]
 fn on_a_terminal_only_the_format_acts() {
-    let template = Template::parse("\\e[1m%4p\\e[0m", JsonDialect::Native).unwrap();
+    let template = Template::parse("\\e[1m%4p\\e[0m", JsonDialect::Native(Layout::Line)).unwrap();
     let mut out = Vec::new();
     Writer::new(template, true).write(
         &message(b"a\x1b"),
@@ -345,7 +348,7 @@ proptest! {
                     );
                 }
             }
-            Err(error) => prop_assert!(error.describe(&format).starts_with('\'')),
+            Err(error) => prop_assert!(error.describe(format.as_bytes()).starts_with('\'')),
         }
     }
 }

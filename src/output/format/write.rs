@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::time::Pieces;
-use super::{Complaint, Number, Step, Template, float, hex};
+use super::{Complaint, Layout, Number, Step, Template, float, hex};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{PropertyId, Value};
 use crate::output::digits::padded;
+use crate::output::spread::spread;
 use crate::output::time::Clock;
 use crate::output::{cjson, json, terminal};
 
@@ -100,9 +101,13 @@ impl Writer {
                 Step::Retain => out.push(b'0' + u8::from(message.retain)),
                 Step::Time(field) => field.text(piece(), out),
                 Step::Nanoseconds => nanoseconds(received, out),
-                Step::Json { parsed } => {
+                Step::Json { parsed, layout } => {
                     let clock = &mut self.clock;
-                    json::write(publish, *parsed, |out| clock.write(received, out), out);
+                    let tst = |out: &mut Vec<u8>| clock.write(received, out);
+                    json::write(publish, *parsed, tst, out);
+                    if *layout == Layout::Pretty {
+                        spread(at, out);
+                    }
                 }
                 Step::MosquittoJson { parsed, layout } => {
                     let tst = cjson::Time {
