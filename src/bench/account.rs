@@ -84,6 +84,8 @@ pub struct Terms<'a> {
     /// Of the publishers.
     pub qos: QoS,
     pub stamped: bool,
+    /// Each publisher has one topic.
+    pub ordered: bool,
     /// Nothing was due any more at the end, or nothing came for as long as the plan waits.
     pub settled: bool,
 }
@@ -329,7 +331,9 @@ impl Account {
         if promise != QoS::AtLeastOnce {
             breaches.duplicated += got.odd.duplicated;
         }
-        breaches.out_of_order += got.odd.out_of_order;
+        if terms.ordered {
+            breaches.out_of_order += got.odd.out_of_order;
+        }
     }
 
     /// Where counts that were taken independently of each other do not agree; empty when all do.
@@ -449,6 +453,7 @@ mod tests {
             shape: Box::leak(Box::new(plan.shape().unwrap())),
             qos,
             stamped: true,
+            ordered: true,
             settled: true,
         }
     }
@@ -541,6 +546,20 @@ mod tests {
             assert_eq!(account.lost, 1);
             let breaches = &account.breaches;
             assert_eq!((breaches.lost, breaches.duplicated), (lost, duplicated));
+        }
+    }
+
+    #[test]
+    fn order_is_promised_on_a_topic_and_not_across_topics() {
+        let mut one = got(&[&[0, 2, 1]]);
+        one.odd.out_of_order = 1;
+        for (ordered, breaches) in [(true, 1), (false, 0)] {
+            let terms = Terms {
+                ordered,
+                ..terms(1, 1, "a", QoS::ExactlyOnce)
+            };
+            let account = settle(terms, &[sent(3, &[])], std::slice::from_ref(&one));
+            assert_eq!(account.breaches.out_of_order, breaches);
         }
     }
 
