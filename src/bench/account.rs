@@ -136,7 +136,9 @@ pub struct Breaches {
 pub const MAX_PLACES: usize = 8;
 
 /// Settles the account.
-pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got]) -> Account {
+///
+/// `group` is what a group that shares its subscriptions has seen between its members, by publisher.
+pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) -> Account {
     let mut account = Account {
         exact: true,
         ..Account::default()
@@ -157,14 +159,17 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got]) -> Account {
         return account;
     }
     if terms.shape.shared {
-        account.group(terms, sent, got);
+        account.group(terms, sent, got, group);
         return account;
     }
     for (subscriber, got) in got.iter().enumerate().filter(|(_, got)| got.subscribed) {
+        let heard = terms.shape.publishers_of(subscriber);
         let missing = if terms.stamped {
-            account.stamped(terms, subscriber, sent, got)
+            let silent = Sequence::default();
+            let seen = got.sequences.iter().chain(std::iter::repeat(&silent));
+            account.stamped(heard.zip(seen), subscriber, sent, &got.odd)
         } else {
-            account.unstamped(terms, subscriber, sent, got)
+            account.unstamped(heard, sent, got)
         };
         account.charge(terms, got, missing);
     }
@@ -189,20 +194,20 @@ fn name(places: &mut Vec<Place>, more: impl IntoIterator<Item = Place>) {
 }
 
 impl Account {
-    fn stamped(
+    /// `heard` are the publishers that a subscriber hears, with what it has seen of each.
+    fn stamped<'a>(
         &mut self,
-        terms: Terms<'_>,
+        heard: impl Iterator<Item = (usize, &'a Sequence)>,
         subscriber: usize,
         sent: &[Sent],
-        got: &Got,
+        odd: &Odd,
     ) -> Missing {
         let mut missing = Missing::default();
-        let silent = Sequence::default();
-        for (slot, publisher) in terms.shape.publishers_of(subscriber).enumerate() {
+        let before = self.arrived;
+        for (publisher, sequence) in heard {
             let Some(sent) = sent.get(publisher) else {
                 continue;
             };
-            let sequence = got.sequences.get(slot).unwrap_or(&silent);
             let gaps = Gaps::of(sequence, sent);
             self.exact &= gaps.exact;
             self.never_sent += gaps.never_sent;
@@ -224,10 +229,10 @@ impl Account {
             );
         }
         // What arrived damaged is neither there nor lost.
-        let known = got.odd.corrupted_known.min(self.arrived);
+        let known = odd.corrupted_known.min(self.arrived - before);
         self.arrived -= known;
         self.damaged += known;
-        let mut unknown = got.odd.corrupted.saturating_sub(got.odd.corrupted_known);
+        let mut unknown = odd.corrupted.saturating_sub(odd.corrupted_known);
         for part in [&mut missing.passed, &mut missing.tail] {
             let taken = unknown.min(*part);
             *part -= taken;
@@ -240,12 +245,10 @@ impl Account {
     /// Without stamps only totals can be compared.
     fn unstamped(
         &mut self,
-        terms: Terms<'_>,
-        subscriber: usize,
+        heard: impl Iterator<Item = usize>,
         sent: &[Sent],
         got: &Got,
     ) -> Missing {
-        let heard = terms.shape.publishers_of(subscriber);
         let (all, excused) = heard
             .filter_map(|publisher| sent.get(publisher))
             .fold((0, 0), |(all, excused), sent| {
@@ -261,51 +264,32 @@ impl Account {
         }
     }
 
-    /// A group that shares its subscriptions gets each message once, at whichever member: only the
-    /// members' sums can be compared.
-    fn group(&mut self, terms: Terms<'_>, sent: &[Sent], got: &[Got]) {
-        let members = || got.iter().enumerate().filter(|(_, got)| got.subscribed);
+    /// A group that shares its subscriptions gets each message once, at whichever member: it is settled
+    /// as one subscriber, number 0.
+    fn group(&mut self, terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) {
         let mut whole = Got {
             stayed: true,
             ..Got::default()
         };
-        let mut arrived = vec![0; sent.len()];
-        for (subscriber, got) in members() {
-            whole.stayed &= got.stayed;
-            whole.renewed |= got.renewed;
-            whole.granted = whole.granted.min(got.granted);
-            whole.unstamped += got.unstamped;
-            whole.odd.add(&got.odd);
-            for (publisher, sequence) in terms.shape.publishers_of(subscriber).zip(&got.sequences) {
-                arrived[publisher] += sequence.arrived();
-            }
+        for member in got.iter().filter(|got| got.subscribed) {
+            whole.subscribed = true;
+            whole.stayed &= member.stayed;
+            // What was on its way to a member that left may be anywhere.
+            whole.renewed |= member.renewed || !member.stayed;
+            whole.granted = whole.granted.min(member.granted);
+            whole.unstamped += member.unstamped;
+            whole.odd.add(&member.odd);
         }
-        if members().next().is_none() {
+        if !whole.subscribed {
             return;
         }
-        let mut tail = 0;
-        let mut all = whole.unstamped;
-        for (publisher, sent) in sent.iter().enumerate() {
-            if terms.shape.deliveries_of(publisher) > 0 {
-                let due = sent.sent.saturating_sub(sent.excused.count());
-                all += arrived[publisher];
-                tail += due.saturating_sub(arrived[publisher]);
-            }
-        }
-        if !terms.stamped {
-            tail = tail.saturating_sub(whole.unstamped);
-        }
-        self.arrived = all.saturating_sub(whole.odd.corrupted_known);
-        self.damaged = whole.odd.corrupted_known;
-        let unknown = whole
-            .odd
-            .corrupted
-            .saturating_sub(whole.odd.corrupted_known);
-        let damaged = unknown.min(tail);
-        self.damaged += damaged;
-        let missing = Missing {
-            tail: tail - damaged,
-            ..Missing::default()
+        let heard = (0..sent.len()).filter(|publisher| terms.shape.deliveries_of(*publisher) > 0);
+        let missing = if terms.stamped {
+            let silent = Sequence::default();
+            let seen = |publisher| (publisher, group.get(publisher).unwrap_or(&silent));
+            self.stamped(heard.map(seen), 0, sent, &whole.odd)
+        } else {
+            self.unstamped(heard, sent, &whole)
         };
         self.charge(terms, &whole, missing);
     }
@@ -508,6 +492,10 @@ mod tests {
         }
     }
 
+    fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got]) -> Account {
+        super::settle(terms, sent, got, &[])
+    }
+
     #[test]
     fn what_was_acknowledged_and_did_not_arrive_is_lost_and_named() {
         let terms = terms(2, 2, "a", QoS::AtLeastOnce);
@@ -623,6 +611,22 @@ mod tests {
             &[Got::default()],
         );
         assert_eq!((account.expected, account.lost), (0, 0));
+    }
+
+    #[test]
+    fn a_group_is_settled_as_one_subscriber() {
+        let mut shape = (*terms(2, 3, "a", QoS::AtLeastOnce).shape).clone();
+        shape.shared = true;
+        let terms = Terms {
+            shape: &shape,
+            ..terms(2, 3, "a", QoS::AtLeastOnce)
+        };
+        let members = [got(&[]), got(&[]), got(&[])];
+        let seen = got(&[&[0, 1, 3], &[0, 1]]).sequences;
+        // A repeated message does not make up for a lost one.
+        let account = super::settle(terms, &[sent(4, &[]), sent(2, &[])], &members, &seen);
+        assert_eq!((account.expected, account.arrived, account.lost), (6, 5, 1));
+        assert_eq!(account.breaches.first_lost, [place(0, 0, 2)]);
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod clock;
 mod connection;
 mod error;
 mod figures;
-#[cfg_attr(not(test), allow(dead_code, reason = "for --shared"))]
 mod group;
 mod health;
 mod identity;

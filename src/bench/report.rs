@@ -9,6 +9,7 @@ use super::health::{Effort, Health, Rate};
 use super::pace::Pace;
 use super::plan::{BenchPlan, Publishers, Subscribers};
 use super::recorder::{Counts, Recorder};
+use super::sequence::Sequence;
 use super::shape::Shape;
 use super::threshold::Demands;
 use super::timing::{Latency, Timing, Timings};
@@ -36,6 +37,8 @@ pub struct Report {
     /// By publisher and by subscriber: what the account was settled from.
     pub sent: Vec<Sent>,
     pub got: Vec<Got>,
+    /// By publisher, what a group that shares its subscriptions has between its members.
+    pub group: Vec<Sequence>,
     /// The counts, the reasons and the histograms, from which the figures are read.
     pub recorder: Recorder,
     /// Whose messages each subscriber was to get.

@@ -388,7 +388,11 @@ impl Run {
         let mut got = vec![Got::default(); plan.subscribers.count];
         let mut efforts = Vec::new();
         let mut first_error = None;
+        let mut group = Vec::new();
         for finished in self.finished {
+            if !finished.group.is_empty() {
+                group = finished.group;
+            }
             for (index, one) in finished.sent {
                 sent[index] = one;
             }
@@ -412,7 +416,7 @@ impl Run {
             stamped: plan.payload.is_stamped(),
             settled: self.settled,
         };
-        let account = settle(terms, &sent, &got);
+        let account = settle(terms, &sent, &got, &group);
         let clock = Clock::shared();
         let start_ns = self
             .publish_began
@@ -442,6 +446,7 @@ impl Run {
             efforts,
             sent,
             got,
+            group,
             recorder,
             shape: self.shape.clone(),
         })

@@ -21,6 +21,14 @@ pub struct Subscriber {
     odd: Odd,
 }
 
+/// What a slot has, of a list that is as long as was needed so far.
+fn of_slot<T: Default>(list: &mut Vec<T>, slot: usize) -> &mut T {
+    if slot >= list.len() {
+        list.resize_with(slot + 1, T::default);
+    }
+    &mut list[slot]
+}
+
 impl Subscriber {
     pub fn new(index: usize) -> Self {
         Self {
@@ -67,13 +75,16 @@ impl Subscriber {
             shared.recorder.counts.foreign += 1;
             return;
         };
-        if slot >= self.sequences.len() {
-            self.sequences.resize_with(slot + 1, Sequence::default);
-        }
-        let sequence = &mut self.sequences[slot];
-        let number = stamp.unwrap_sequence(sequence.next());
-        let skipped = number.saturating_sub(sequence.next());
-        let arrival = sequence.observe(number);
+        let (number, skipped, arrival) = if shared.shape.shared {
+            let sequence = of_slot(&mut shared.group, stamp.publisher as usize);
+            let number = stamp.unwrap_sequence(sequence.next());
+            (number, 0, sequence.observe(number))
+        } else {
+            let sequence = of_slot(&mut self.sequences, slot);
+            let number = stamp.unwrap_sequence(sequence.next());
+            let skipped = number.saturating_sub(sequence.next());
+            (number, skipped, sequence.observe(number))
+        };
         let place = Place {
             subscriber: self.index as u32,
             publisher: stamp.publisher,

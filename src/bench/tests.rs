@@ -187,6 +187,39 @@ fn lost_messages_are_counted_as_lost() {
 }
 
 #[test]
+fn a_group_has_each_message_once_between_its_members() {
+    let mut plans = Vec::new();
+    for faults in [
+        Faults::default(),
+        Faults {
+            lose_every: Some(10),
+            // A repeated message goes to another member than the first.
+            repeat_every: Some(25),
+            ..Faults::default()
+        },
+    ] {
+        let peer = forwarding(faults);
+        let mut plan = plan(&peer, QoS::AtLeastOnce);
+        plan.group = Some("g".to_owned());
+        plan.subscribers.count = 3;
+        plans.push((peer, plan));
+    }
+    let mut reports = plans
+        .into_iter()
+        .map(|(_peer, plan)| try_run(plan).unwrap());
+    let (right, wrong) = (reports.next().unwrap(), reports.next().unwrap());
+    adds_up(&right);
+    assert_eq!(right.verdict.outcome(), Outcome::Pass);
+    assert_eq!(right.account.arrived, 1_000);
+    adds_up(&wrong);
+    // Every 50th is lost and so not repeated.
+    assert_eq!((wrong.account.arrived, wrong.account.lost), (900, 100));
+    assert_eq!(wrong.counts().duplicated, 20);
+    assert_eq!(wrong.account.breaches.first_lost.len(), 8);
+    assert_eq!(wrong.counts().out_of_order, 0);
+}
+
+#[test]
 fn repeated_messages_are_counted_as_duplicates() {
     let peer = forwarding(Faults {
         repeat_every: Some(4),

@@ -13,12 +13,14 @@ use super::account::{Got, Sent};
 use super::clock::{Clock, Now, thread_cpu};
 use super::connection::{Connection, Ending, READ_LEN, Role, Served};
 use super::error::ConnectionError;
+use super::group::GroupSequence;
 use super::health::{Effort, Spent};
 use super::payload::Payloads;
 use super::plan::{BenchPlan, PlanError, RoleName};
 use super::publisher::Publisher;
 use super::ready::Ready;
 use super::recorder::{Counts, Recorder};
+use super::sequence::Sequence;
 use super::shape::Shape;
 use super::stream::{DialError, Dialed};
 use super::subscriber::Subscriber;
@@ -96,6 +98,8 @@ pub struct Finished {
     pub first_error: Option<ConnectionError>,
     /// With the publisher's number.
     pub sent: Vec<(usize, Sent)>,
+    /// By publisher; empty where there is no group, or at another worker.
+    pub group: Vec<Sequence>,
     /// With the subscriber's number.
     pub got: Vec<(usize, Got)>,
     pub effort: Effort,
@@ -122,6 +126,9 @@ pub struct Shared {
     /// Connections that are to be made again, and when, in ns.
     pub redials: VecDeque<(u64, u32)>,
     pub first_error: Option<ConnectionError>,
+    /// By publisher, what the group has seen that shares its subscriptions: all its members are at one
+    /// worker.
+    pub group: Vec<GroupSequence>,
 }
 
 /// A dialled stream, the connection that it is for, and when dialling began.
@@ -184,6 +191,17 @@ enum Told {
     Drain,
 }
 
+/// The subscribers of a worker. Those that share their subscriptions are all at the first one, where
+/// they can tell what they have between them.
+fn members(number: usize, plan: &BenchPlan) -> std::iter::StepBy<std::ops::Range<usize>> {
+    let count = plan.subscribers.count;
+    match (&plan.group, number) {
+        (None, number) => (number..count).step_by(plan.workers),
+        (Some(_), 0) => (0..count).step_by(1),
+        (Some(_), _) => (0..0).step_by(1),
+    }
+}
+
 impl Worker {
     /// Worker `number` takes every client whose number is that modulo the number of workers.
     pub fn new(
@@ -215,6 +233,7 @@ impl Worker {
             timers: Timers::default(),
             redials: VecDeque::new(),
             first_error: None,
+            group: Vec::new(),
         };
         let ready = Ready::default();
         let mut connections = Vec::new();
@@ -225,7 +244,7 @@ impl Worker {
             connections.push(Connection::new(number, session, role, ready.handle(number)));
             Ok(())
         };
-        for client in share(plan.subscribers.count) {
+        for client in members(number, plan) {
             let role = Role::Subscriber(Subscriber::new(client));
             add(&plan.names(RoleName::Subscriber, client), role)?;
         }
@@ -670,6 +689,12 @@ impl Worker {
             first_error: self.shared.first_error,
             sent,
             got,
+            group: self
+                .shared
+                .group
+                .into_iter()
+                .map(GroupSequence::into_sequence)
+                .collect(),
             effort: self.effort,
         })));
     }

@@ -377,7 +377,9 @@ impl Client {
     }
 
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
-        if self.reached || self.session.times_accepted() > 0 || self.may_wait() {
+        // Through a proxy, it is the proxy that mosquitto_sub reaches.
+        let proxied = self.plan.reconnect == Reconnect::WhenReached && error.is_behind_proxy();
+        if self.reached || self.session.times_accepted() > 0 || self.may_wait() || proxied {
             Ok(self.retry(error.to_string()))
         } else {
             Err(error.into())
@@ -388,6 +390,11 @@ impl Client {
     fn lost(&mut self, why: String) -> Result<ClientEvent, Error> {
         let final_break = match self.plan.reconnect {
             Reconnect::WhenAccepted => self.session.times_accepted() == 0 && !self.may_wait(),
+            // It would want its certificate again.
+            Reconnect::WhenReached if self.session.times_accepted() == 0 => {
+                let tls = self.plan.endpoint.tls.as_ref();
+                tls.is_some_and(TlsClient::lacks_wanted_certificate)
+            }
             Reconnect::WhenReached => false,
             Reconnect::Never if self.session.times_accepted() > 0 => {
                 return Err(Error::ConnectionLost(why));

@@ -12,7 +12,9 @@ use crate::net::{DialError, Layer, ProxyProblem, TlsError, io_reason};
 /// libmosquitto's error numbers that become exit codes.
 mod code {
     pub const PROTOCOL: u8 = 2;
+    pub const NOT_CONNECTED: u8 = 4;
     pub const CONNECTION_LOST: u8 = 7;
+    pub const TLS: u8 = 8;
     pub const AUTH: u8 = 11;
     pub const PROXY: u8 = 16;
     pub const TIMEOUT: u8 = 27;
@@ -36,10 +38,7 @@ impl Error {
                 | SessionError::Protocol { .. }
                 | SessionError::Encode(_) => code::PROTOCOL,
             },
-            Self::Dial(DialError::Proxy { problem, .. }) => match problem {
-                ProxyProblem::LoginWanted | ProxyProblem::LoginRefused => code::AUTH,
-                _ => code::PROXY,
-            },
+            Self::Dial(error) => dial_exit_code(error),
             Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
             Self::Authentication(_) => code::AUTH,
             Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
@@ -49,7 +48,6 @@ impl Error {
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::Usage { .. }
             | Self::Tls(_)
-            | Self::Dial(_)
             | Self::Input { .. }
             | Self::EmptyInput
             | Self::PublishRefused { .. }
@@ -157,6 +155,34 @@ fn connack_text(reason: Reason) -> String {
     format!("Connection Refused: {why}")
 }
 
+/// mosquitto gets as far as TCP while it connects: what fails there is 1. The layers above run in its
+/// loop and have the library's numbers.
+fn dial_exit_code(error: &DialError) -> u8 {
+    match error {
+        DialError::Proxy { problem, .. } => match problem {
+            ProxyProblem::LoginWanted
+            | ProxyProblem::LoginRefused
+            | ProxyProblem::NoLoginMethod
+            | ProxyProblem::NotAllowed(_) => code::AUTH,
+            ProxyProblem::Unreachable { .. } => code::NOT_CONNECTED,
+            _ => code::PROXY,
+        },
+        DialError::Tls { .. } => code::TLS,
+        DialError::WebSocket { .. }
+        | DialError::TimedOut {
+            layer: Layer::Proxy | Layer::Tls | Layer::WebSocket,
+            ..
+        } => code::CONNECTION_LOST,
+        DialError::NameNotFound { .. }
+        | DialError::Srv { .. }
+        | DialError::Connect { .. }
+        | DialError::Bind { .. }
+        | DialError::BindFamily { .. }
+        | DialError::Unix { .. }
+        | DialError::TimedOut { .. } => 1,
+    }
+}
+
 fn dial(error: &DialError) -> String {
     match error {
         DialError::NameNotFound { .. } | DialError::Srv { .. } => {
@@ -171,29 +197,42 @@ fn dial(error: &DialError) -> String {
             layer: Layer::Resolve | Layer::Connect,
             ..
         } => "Error: Bad file descriptor\n".into(),
+        // No path of a socket at all: empty, or too long.
+        DialError::Unix { error, .. } if error.kind() == io::ErrorKind::InvalidInput => {
+            "Unable to connect (Invalid function arguments provided).\n".into()
+        }
         DialError::Unix { error, .. } => format!("Error: {}\n", os_reason(error)),
         DialError::Proxy { problem, .. } => match problem {
-            ProxyProblem::LoginWanted | ProxyProblem::LoginRefused => {
-                "Error: Authorisation failed\n".into()
+            ProxyProblem::LoginWanted
+            | ProxyProblem::LoginRefused
+            | ProxyProblem::NoLoginMethod
+            | ProxyProblem::NotAllowed(_) => "Error: Authorisation failed\n".into(),
+            ProxyProblem::Unreachable { .. } => {
+                "Error: The client is not currently connected\n".into()
             }
             _ => "Error: Proxy error\n".into(),
         },
-        DialError::Tls { .. } => "Unable to connect (A TLS error occurred).\n".into(),
+        DialError::Tls { .. } => "Error: A TLS error occurred\n".into(),
         DialError::TimedOut { .. } | DialError::WebSocket { .. } => LOST.into(),
     }
 }
 
 fn tls(error: &TlsError) -> String {
     match error {
+        // Files are opened when the options are set, and read, as folders are, while it connects.
+        TlsError::Read { option, .. } if *option != "--capath" => {
+            "Error: Problem setting TLS options: File not found.\n".into()
+        }
+        TlsError::Version(_) => {
+            "Error: Problem setting TLS options, check the options are valid.\n".into()
+        }
         TlsError::Read { .. }
         | TlsError::NoCertificate { .. }
         | TlsError::BadFile { .. }
-        | TlsError::NoKey { .. } => "Error: Problem setting TLS options: File not found.\n".into(),
-        TlsError::Version(_) | TlsError::UnknownCipher { .. } | TlsError::NoCipher => {
-            "Error: Problem setting TLS options, check the options are valid.\n".into()
-        }
-        // Things that OpenSSL finds out while it connects.
-        TlsError::NoOsCertificates(_)
+        | TlsError::NoKey { .. }
+        | TlsError::UnknownCipher { .. }
+        | TlsError::NoCipher
+        | TlsError::NoOsCertificates(_)
         | TlsError::CertWithoutKey
         | TlsError::KeyWithoutCert
         | TlsError::PassphraseMissing { .. }

@@ -129,6 +129,17 @@ impl DialError {
         }
     }
 
+    /// The proxy could be reached, and the broker could not be reached by the proxy.
+    pub fn is_behind_proxy(&self) -> bool {
+        matches!(
+            self,
+            Self::Proxy {
+                problem: ProxyProblem::Unreachable { .. },
+                ..
+            }
+        )
+    }
+
     /// The next step, when there is a sensible one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -17,8 +17,10 @@
 
 mod bad_input;
 mod bench_load;
+mod bench_search;
 mod bench_truth;
 mod dialect_argv;
+mod dialect_failures;
 mod dialect_link;
 mod dialect_options_file;
 mod dialect_wire;
@@ -28,6 +30,7 @@ mod format;
 mod generated;
 mod hostile_broker;
 mod layers;
+mod mosquitto_suite;
 mod publish;
 mod publish_stdin;
 mod publish_wire;

@@ -2,7 +2,7 @@
 
 use crate::{
     needs,
-    support::{Client, HttpProxy, Mosquitto, Scripted, Socks, certs, free_port, have, mozzie},
+    support::{Client, HttpProxy, Mosquitto, Scripted, Socks, certs, free_port, mozzie},
 };
 
 #[test]
@@ -137,7 +137,7 @@ fn a_unix_socket_is_a_broker_too() {
 fn websockets_carry_every_version_and_big_messages() {
     needs!("mosquitto");
     let broker = Mosquitto::config().websockets().start();
-    if !speaks_websockets(&broker) {
+    if !broker.speaks_websockets() {
         return;
     }
     for version in ["31", "311", "5"] {
@@ -221,7 +221,7 @@ fn the_websocket_path_is_mqtt_unless_told() {
 fn secure_websockets_work_by_option_and_by_url() {
     needs!("mosquitto", "openssl");
     let broker = Mosquitto::config().websockets().tls().start();
-    if !speaks_websockets(&broker) {
+    if !broker.speaks_websockets() {
         return;
     }
     let ca = certs().path("ca.crt");
@@ -251,7 +251,7 @@ fn websockets_to_a_plain_port_and_plain_to_websockets_are_3() {
         .run()
         .fails(3, &["websocket"]);
     let broker = Mosquitto::config().websockets().start();
-    if speaks_websockets(&broker) {
+    if broker.speaks_websockets() {
         // What comes back is HTTP.
         let done = mozzie("pub -t a -m x").at(broker.port).run();
         assert!(
@@ -351,7 +351,7 @@ fn layers_stack() {
         .run()
         .prints("");
     let wss = Mosquitto::config().websockets().tls().start();
-    if !speaks_websockets(&wss) {
+    if !wss.speaks_websockets() {
         return;
     }
     let socks = Socks::with_login("u", "p");
@@ -381,19 +381,4 @@ fn a_broker_that_accepts_and_says_nothing_times_out_with_3() {
         .at(broker.port)
         .run()
         .fails(3, &["connack", "1 s"]);
-}
-
-/// Some distributions build mosquitto without WebSockets; those cannot answer here.
-fn speaks_websockets(broker: &Mosquitto) -> bool {
-    let missing = broker
-        .log_text()
-        .contains("Websockets support not available");
-    if missing {
-        assert!(
-            std::env::var_os("CI").is_none() && have("mosquitto"),
-            "this mosquitto has no WebSockets"
-        );
-        eprintln!("SKIPPED: this mosquitto has no WebSockets");
-    }
-    !missing
 }

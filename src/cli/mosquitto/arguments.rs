@@ -291,7 +291,11 @@ impl Typed {
                     "always" => RetainHandlingArg::Always,
                     "new" => RetainHandlingArg::New,
                     "never" => RetainHandlingArg::Never,
-                    _ => return Err(flaw(&format!("Unknown retain handling option \"{word}\"."))),
+                    _ => {
+                        return Err(flaw(&format!(
+                            "Unknown value '{word}' for --retain-handling."
+                        )));
+                    }
                 });
             }
             Opt::Format => {
@@ -391,7 +395,7 @@ fn keep_alive(typed: &str) -> Result<u16, Verdict> {
 
 fn max_in_flight(typed: &str) -> Result<u16, Verdict> {
     match number::int(typed) {
-        ..0 => Err(flaw("Maximum inflight messages must be greater than 0.")),
+        ..1 => Err(flaw("Maximum inflight messages must be greater than 0.")),
         count => Ok(count.min(65_535) as u16),
     }
 }

@@ -22,6 +22,7 @@ use crate::dialect::Tool;
 use crate::error::Verdict;
 use crate::mqtt::Version;
 use crate::mqtt::properties::{Place, PropertyId, Value};
+use crate::net::TlsVersion;
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -42,7 +43,8 @@ pub fn check(typed: &mut Typed, tool: Tool) -> Result<PropertyArgs, Verdict> {
     }
     check_tls(typed)?;
     let version = version(typed, tool);
-    let unnamed = typed.id.is_none() && typed.id_prefix.is_none();
+    // A prefix makes another name each time.
+    let unnamed = typed.id.is_none();
     let for_ever = typed
         .session_expiry
         .map_or(typed.keep_session, |s| s == u32::MAX);
@@ -166,7 +168,7 @@ pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
         });
     }
     let version = typed.tls_version.as_deref();
-    if version.is_some_and(|version| version.parse::<crate::net::TlsVersion>().is_err()) {
+    if version.is_some_and(|version| version.parse::<TlsVersion>().is_err()) {
         return Err(refuse(
             "Problem setting TLS options, check the options are valid.",
         ));
@@ -184,6 +186,16 @@ fn uses_tls(typed: &Typed) -> bool {
     wanted && !typed.no_tls
 }
 
+/// OpenSSL's cipher list rules TLS 1.2 alone; these stay whatever is in it.
+const TLS_1_3_CIPHERS: &str =
+    ":TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+
+/// The version that is named is the least one, not the only one; there is none above 1.3.
+fn least_tls_version(typed: &Typed) -> Option<TlsVersion> {
+    let version = typed.tls_version.as_deref()?.parse().ok()?;
+    (version == TlsVersion::V1_3).then_some(version)
+}
+
 fn tls(typed: &Typed) -> TlsArgs {
     if !uses_tls(typed) {
         return TlsArgs {
@@ -198,9 +210,17 @@ fn tls(typed: &Typed) -> TlsArgs {
         cert: typed.cert.clone(),
         key: typed.key.clone(),
         insecure: typed.insecure,
-        tls_alpn: typed.tls_alpn.clone().into_iter().collect(),
-        tls_version: typed.tls_version.as_deref().and_then(|v| v.parse().ok()),
-        ciphers: typed.ciphers.clone(),
+        tls_alpn: typed
+            .tls_alpn
+            .iter()
+            .filter(|p| !p.is_empty())
+            .cloned()
+            .collect(),
+        tls_version: least_tls_version(typed),
+        ciphers: typed
+            .ciphers
+            .as_ref()
+            .map(|list| format!("{list}{TLS_1_3_CIPHERS}")),
         tls_keylog: typed.tls_keylog.clone(),
         ..TlsArgs::default()
     }

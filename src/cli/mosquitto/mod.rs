@@ -47,23 +47,14 @@ fn read(
     format: FormatCheck,
     typed: &mut Typed,
 ) -> Result<Option<Asked>, Verdict> {
-    let named = words
-        .windows(2)
-        .find(|pair| pair[0] == "-o")
-        .map(|pair| &pair[1]);
-    let lines = match named {
-        Some(path) => options_file::read(path.as_ref()).map_err(|error| {
-            Verdict::usage(format!(
-                "Error: Unable to open options file '{}': {}.\n\n",
-                path.to_string_lossy(),
-                crate::net::io_reason(&error)
-            ))
-        })?,
-        // A missing file, or a home that is nowhere, does no harm.
-        None => options_file::default_path(tool)
-            .and_then(|path| options_file::read(&path).ok())
-            .unwrap_or_default(),
+    let path = match named_file(words)? {
+        Some(path) => Some(path.into()),
+        None => options_file::default_path(tool),
     };
+    // A missing file, or a home that is nowhere, does no harm.
+    let lines = path
+        .and_then(|path| options_file::read(&path).ok())
+        .unwrap_or_default();
     for line in options_file::lines(&lines) {
         let asked = typed.take(tool, &line, format)?;
         if asked.is_some() {
@@ -71,6 +62,21 @@ fn read(
         }
     }
     typed.take(tool, words, format)
+}
+
+/// The value of `-o`, wherever it stands; looked for before anything is judged.
+fn named_file(words: &[OsString]) -> Result<Option<&OsString>, Verdict> {
+    let mut places = words.iter().enumerate().filter(|(_, word)| *word == "-o");
+    let Some((first, _)) = places.next() else {
+        return Ok(None);
+    };
+    let file = words.get(first + 1).ok_or_else(|| {
+        Verdict::usage("Error: -o argument given but no options file specified.\n\n")
+    })?;
+    match places.next() {
+        Some(_) => Err(Verdict::usage("Error: Duplicate -o argument given.\n\n")),
+        None => Ok(Some(file)),
+    }
 }
 
 fn with_hint(mut verdict: Verdict, tool: Tool) -> Verdict {

@@ -27,11 +27,24 @@ pub fn decimal(typed: &str) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// A whole number and nothing behind it.
+/// A whole number and nothing behind it; 0x begins a hexadecimal one, 0 an octal one. Beyond 64 bits it stays at the
+/// end of the range.
 pub fn strict(typed: &str) -> Option<i64> {
-    let (_, digits) = sign(typed);
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| whole(typed))
+    let (negative, digits) = sign(typed);
+    let (radix, digits) = match digits.get(..2) {
+        Some("0x" | "0X") => (16, &digits[2..]),
+        _ if digits.len() > 1 && digits.starts_with('0') => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    let mut number: i64 = 0;
+    for digit in digits.chars() {
+        let digit = i64::from(digit.to_digit(radix)?);
+        number = number
+            .saturating_mul(i64::from(radix))
+            .saturating_add(digit);
+    }
+    let number = if negative { -number } else { number };
+    (!digits.is_empty()).then_some(number)
 }
 
 fn sign(typed: &str) -> (bool, &str) {
@@ -58,6 +71,11 @@ mod tests {
         assert_eq!(decimal("x"), 0.0);
         assert_eq!(strict("5x"), None);
         assert_eq!(strict("-5"), Some(-5));
+        assert_eq!(strict("0x1F"), Some(31));
+        assert_eq!(strict("-017"), Some(-15));
+        assert_eq!(strict("0"), Some(0));
+        assert_eq!(strict("08"), None);
+        assert_eq!(strict("0x"), None);
         assert_eq!(strict(""), None);
     }
 }

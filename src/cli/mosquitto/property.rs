@@ -46,11 +46,16 @@ impl Typed {
                 .map(|(_, place)| *place)
         };
         let settable = known(COMMANDS);
-        let place = settable
-            .or_else(|| known(REFUSED))
-            .ok_or_else(|| refuse("Error: Invalid command given in --property argument."))?;
-        let id = PropertyId::from_name(name)
-            .ok_or_else(|| refuse("Error: Invalid property name given in --property argument."))?;
+        let place = settable.or_else(|| known(REFUSED)).ok_or_else(|| {
+            refuse(&format!(
+                "Error: Invalid command {command} given in --property argument."
+            ))
+        })?;
+        let id = PropertyId::from_name(name).ok_or_else(|| {
+            refuse(&format!(
+                "Error: Invalid property name {name} given in --property argument."
+            ))
+        })?;
         let is_pair = id.kind() == Kind::Pair;
         if is_pair && words.len() < 4 {
             return Err(too_few());
@@ -128,8 +133,7 @@ fn text(name: &str, typed: &str) -> Result<Text, Verdict> {
 }
 
 fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
-    let number = |maximum: u32| {
-        let number = number::whole(typed);
+    let within = |number: i64, maximum: u32| {
         u32::try_from(number)
             .ok()
             .filter(|number| *number <= maximum)
@@ -139,11 +143,19 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
                 ))
             })
     };
+    // Short numbers may be followed by anything, long ones by nothing.
+    let short = |maximum| within(number::whole(typed), maximum);
+    let long = || match number::strict(typed) {
+        Some(number) => within(number, u32::MAX),
+        None => Err(refuse(&format!(
+            "Error: Property value '{typed}' not a number."
+        ))),
+    };
     Ok(match id.kind() {
-        Kind::Byte => Value::Byte(number(255)? as u8),
-        Kind::TwoByte => Value::TwoByte(number(65_535)? as u16),
-        Kind::FourByte => Value::FourByte(number(u32::MAX)?),
-        Kind::VariableByte => match number(u32::MAX)? {
+        Kind::Byte => Value::Byte(short(255)? as u8),
+        Kind::TwoByte => Value::TwoByte(short(65_535)? as u16),
+        Kind::FourByte => Value::FourByte(long()?),
+        Kind::VariableByte => match long()? {
             // More than the field holds; the text is the library's.
             268_435_456.. => {
                 return Err(Verdict::usage(format!("Error adding property {name} 4\n")));

@@ -29,7 +29,7 @@ pub fn parse(typed: &str) -> Result<Url<'_>, Verdict> {
             head.eq_ignore_ascii_case(scheme)
                 .then(|| (&typed[scheme.len()..], *tls, *websocket))
         })
-        .ok_or_else(|| Verdict::usage("Error: unsupported URL scheme.\n\n"))?;
+        .ok_or_else(|| Verdict::usage("Error: Unsupported URL scheme.\n\n"))?;
     let (place, topic) = rest.split_once('/').ok_or_else(|| {
         Verdict::usage("Error: Invalid URL for -L argument specified - topic missing.\n")
     })?;

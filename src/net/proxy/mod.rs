@@ -216,6 +216,9 @@ pub enum ProxyProblem {
     NotAllowed(String),
     #[error("it cannot reach {target}: {why}")]
     Unreachable { target: String, why: &'static str },
+    /// The trouble may be the proxy's own; mosquitto tells it from the one above.
+    #[error("it cannot reach {target}: {why}")]
+    Failed { target: String, why: &'static str },
     #[error(
         "it refused the connection to {target}: HTTP {status}{}",
         spaced(reason)
@@ -248,7 +251,7 @@ impl ProxyProblem {
             Self::NotAllowed(_) => {
                 "many proxies allow only some hosts and ports; ask whoever runs it"
             }
-            Self::Unreachable { .. } => {
+            Self::Unreachable { .. } | Self::Failed { .. } => {
                 "the proxy itself works; check the broker's host and port as seen from there"
             }
             Self::Http {
@@ -370,8 +373,9 @@ mod tests {
                 "it does not speak SOCKS5: it chose login method 7, which was not offered",
             ),
             (
+                // Not offered either, but this one can be helped.
                 b"\x05\x02",
-                "it does not speak SOCKS5: it chose login method 2, which was not offered",
+                "it wants a user name and password",
             ),
             (
                 b"\x05",

@@ -61,7 +61,7 @@ async fn greet(
     match (method, login) {
         (NO_LOGIN, _) => Ok(()),
         (USER_PASSWORD, Some(login)) => log_in(stream, login).await,
-        (NONE_ACCEPTABLE, None) => Err(ProxyProblem::LoginWanted),
+        (NONE_ACCEPTABLE | USER_PASSWORD, None) => Err(ProxyProblem::LoginWanted),
         (NONE_ACCEPTABLE, Some(_)) => Err(ProxyProblem::NoLoginMethod),
         _ => Err(wrong(format!(
             "it chose login method {method}, which was not offered"
@@ -116,22 +116,28 @@ fn request(target: &Target) -> Result<Vec<u8>, ProxyProblem> {
 }
 
 fn refused(code: u8, target: &Target) -> Result<(), ProxyProblem> {
+    let target = target.to_string();
     let why = match code {
         0 => return Ok(()),
-        2 => return Err(ProxyProblem::NotAllowed(target.to_string())),
-        1 => "general failure",
+        2 => return Err(ProxyProblem::NotAllowed(target)),
         3 => "network unreachable",
         4 => "host unreachable",
         5 => "connection refused",
+        _ => return Err(failed(code, target)),
+    };
+    Err(ProxyProblem::Unreachable { target, why })
+}
+
+/// What is the proxy's own trouble and not the broker's.
+fn failed(code: u8, target: String) -> ProxyProblem {
+    let why = match code {
+        1 => "general failure",
         6 => "time to live expired",
         7 => "it does not support CONNECT",
         8 => "it does not support this kind of address",
         _ => "unknown failure",
     };
-    Err(ProxyProblem::Unreachable {
-        target: target.to_string(),
-        why,
-    })
+    ProxyProblem::Failed { target, why }
 }
 
 fn spoken(version: u8) -> Result<(), ProxyProblem> {

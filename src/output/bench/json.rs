@@ -129,16 +129,14 @@ fn sequences(report: &Report, result: &mut Object) {
     result.raw("publishers", &array(publishers));
     let subscribers = report.got.iter().enumerate().map(|(index, got)| {
         let heard = report.shape.publishers_of(index);
-        let pairs = heard
-            .zip(&got.sequences)
-            .filter(|(publisher, sequence)| {
-                let sent = report.sent.get(*publisher).map_or(0, |sent| sent.sent);
-                sequence.next() != sent || sequence.missing().is_some()
-            })
-            .map(|(publisher, sequence)| pair(publisher, sequence));
+        let pairs = heard.zip(&got.sequences);
+        let pairs = pairs.filter_map(|(publisher, sequence)| partial(report, publisher, sequence));
         subscriber(got, &array(pairs))
     });
     result.raw("subscribers", &array(subscribers));
+    let group = report.group.iter().enumerate();
+    let pairs = group.filter_map(|(publisher, sequence)| partial(report, publisher, sequence));
+    result.raw("group", &array(pairs));
 }
 
 fn publisher(sent: &Sent) -> String {
@@ -167,12 +165,17 @@ fn subscriber(got: &Got, partial: &str) -> String {
     one.end()
 }
 
-fn pair(publisher: usize, sequence: &Sequence) -> String {
+/// What was seen of a publisher, unless that is everything.
+fn partial(report: &Report, publisher: usize, sequence: &Sequence) -> Option<String> {
+    let sent = report.sent.get(publisher).map_or(0, |sent| sent.sent);
+    if sequence.next() == sent && sequence.missing().is_none() {
+        return None;
+    }
     let mut one = Object::new("");
     one.number("publisher", publisher as u64)
         .number("next", sequence.next())
         .raw("missing", &ranges(sequence.missing()));
-    one.end()
+    Some(one.end())
 }
 
 fn ranges(ranges: Option<&Ranges>) -> String {

@@ -368,8 +368,10 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
         table.line("generator", &rest)?;
     }
     if let (Some(ceiling), Some(share)) = (report.ceiling, report.ceiling_share()) {
-        let share = share * 100.0;
-        let rest = format!("{}/s, this run came to {share:.0} %", rate(ceiling));
+        let mut rest = format!("{}/s for this load on this machine", rate(ceiling));
+        if share != 1.0 {
+            let _ = write!(rest, ", this run came to {:.0} %", share * 100.0);
+        }
         table.line("ceiling", &rest)?;
     }
     if let Some(lag) = report.latency(Timing::LoopLag) {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Seed, Sent, mosquitto_sub, ours, sent};
+use super::{Seed, Sent, mosquitto_sub, ours, ours_by_its_name, sent};
 use crate::{
     needs,
     support::{mozzie, wire},
@@ -133,6 +133,8 @@ fn three_hundred_formats_print_what_mosquitto_sub_prints() {
                 assert_eq!(complaints, "", "mosquitto_sub knows all of these");
                 let (ours, complaints) = ours(version, "UTC", &options, &messages);
                 assert_eq!(complaints, "");
+                let by_its_name = ours_by_its_name(version, "UTC", &options, &messages);
+                assert_eq!(by_its_name, (ours.clone(), String::new()));
                 let parts = |bytes: &[u8]| {
                     bytes
                         .split(|byte| *byte == mark.as_bytes()[0])

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Scripted, mozzie, wire};
+use crate::support::{Mozzie, Scripted, called, mozzie, wire};
 
 /// A message for either version of the protocol.
 #[derive(Clone)]
@@ -119,8 +119,30 @@ fn drop_in(
 
 /// What mozzie prints.
 fn ours(version: &str, zone: &str, options: &[&str], messages: &[Sent]) -> (Vec<u8>, String) {
+    printed_by(mozzie("sub"), version, zone, options, messages)
+}
+
+/// What it prints under mosquitto_sub's name.
+fn ours_by_its_name(
+    version: &str,
+    zone: &str,
+    options: &[&str],
+    messages: &[Sent],
+) -> (Vec<u8>, String) {
+    let program = called("mosquitto_sub", "");
+    printed_by(program, version, zone, options, messages)
+}
+
+fn printed_by(
+    program: Mozzie,
+    version: &str,
+    zone: &str,
+    options: &[&str],
+    messages: &[Sent],
+) -> (Vec<u8>, String) {
     let broker = broker(messages);
-    let mut run = mozzie("sub -t # -q 2")
+    let mut run = program
+        .args("-t # -q 2")
         .at(broker.port)
         .version(version)
         .args(&format!("-C {}", messages.len()))

@@ -1,6 +1,7 @@
 //! A real mosquitto of one's own: free port, own configuration and log, ended in `Drop`.
 
 use std::{
+    env,
     fmt::Write,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -21,11 +22,13 @@ pub struct Config {
     text: String,
     folder: TempDir,
     unix: Option<PathBuf>,
+    plain_port: Option<u16>,
 }
 
 pub struct Mosquitto {
     child: Child,
     pub port: u16,
+    plain_port: Option<u16>,
     folder: TempDir,
     unix: Option<PathBuf>,
 }
@@ -47,7 +50,26 @@ impl Mosquitto {
             text: text.to_owned(),
             folder,
             unix: None,
+            plain_port: None,
         }
+    }
+
+    /// Where it listens without WebSockets.
+    pub fn plain_port(&self) -> u16 {
+        self.plain_port.unwrap_or(self.port)
+    }
+
+    /// Some distributions build mosquitto without WebSockets; those cannot answer here.
+    pub fn speaks_websockets(&self) -> bool {
+        let missing = self.log_text().contains("Websockets support not available");
+        if missing {
+            assert!(
+                env::var_os("CI").is_none(),
+                "this mosquitto has no WebSockets"
+            );
+            eprintln!("SKIPPED: this mosquitto has no WebSockets");
+        }
+        !missing
     }
 
     fn log(&self) -> PathBuf {
@@ -132,8 +154,10 @@ impl Config {
     }
 
     /// mosquitto 2.0 does not start when all its listeners are WebSockets, so there is a plain one as well.
-    pub fn websockets(self) -> Self {
-        let line = format!("listener {} 127.0.0.1", free_port());
+    pub fn websockets(mut self) -> Self {
+        let port = free_port();
+        self.plain_port = Some(port);
+        let line = format!("listener {port} 127.0.0.1");
         self.listener_line("protocol websockets").line(&line)
     }
 
@@ -175,11 +199,16 @@ impl Config {
             match self.try_start(&conf) {
                 Ok(child) => {
                     let Self {
-                        port, folder, unix, ..
+                        port,
+                        folder,
+                        unix,
+                        plain_port,
+                        ..
                     } = self;
                     return Mosquitto {
                         child,
                         port,
+                        plain_port,
                         folder,
                         unix,
                     };
