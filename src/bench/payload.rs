@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::sizes::Sizes;
 use super::stamp::{LAG_LEN, Lag, STAMP_LEN, Stamp};
 use super::template::Template;
-use crate::mqtt::text::{Text, TextError};
+use crate::mqtt::text::Text;
 
 /// Bytes of one block. A message that waits for its acknowledgement keeps its whole block alive, so
 /// blocks are small; one allocation still serves hundreds of small messages.
@@ -126,16 +126,6 @@ impl Payloads {
         let unix_ms = self.epoch_ms + now_ns / 1_000_000;
         template.write(number, unix_ms, &mut self.block);
         self.block.split().freeze()
-    }
-
-    /// The same as a topic.
-    pub fn topic(
-        &mut self,
-        template: &Template,
-        number: u64,
-        now_ns: u64,
-    ) -> Result<Text, TextError> {
-        Text::from_bytes(self.text(template, number, now_ns))
     }
 
     pub fn are_stamped(&self) -> bool {

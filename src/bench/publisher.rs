@@ -15,6 +15,7 @@ use super::template::{Names, Template};
 use super::timing::Timing;
 use super::worker::Shared;
 use crate::mqtt::QoS;
+use crate::mqtt::codec::EncodeError;
 use crate::mqtt::packet::Message;
 use crate::mqtt::session::{Acknowledged, PublishError, Session};
 use crate::mqtt::text::{Text, TextError};
@@ -261,9 +262,15 @@ impl Publisher {
         match &self.topic {
             Topic::Fixed(topic) => Ok(topic.clone()),
             Topic::Changing(template) => {
-                let topic = shared.payloads.topic(template, self.next, now.ns);
-                // It was as good with another number in it when the plan was checked.
-                topic.map_err(|_| PublishError::NotConnected)
+                let topic = shared.payloads.text(template, self.next, now.ns);
+                let size = topic.len();
+                // The plan's check leaves nothing but the length that can be wrong with it.
+                Text::from_bytes(topic).map_err(|_| {
+                    PublishError::Encode(EncodeError::TooLarge {
+                        packet: "PUBLISH",
+                        size,
+                    })
+                })
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::needs;
 use crate::support::wire::{self, Frame};
-use crate::support::{Done, Door, Mosquitto, Peer, Scripted, mozzie};
+use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, mozzie};
 
 fn json(done: &Done) -> Value {
     let text = done.stdout_text();
@@ -89,6 +90,7 @@ fn a_closed_loop_has_no_send_lag() {
 
 #[test]
 fn a_rate_for_a_time_sends_what_the_two_make_and_no_more() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     for options in [
         "--rate 500/s --duration 400ms",
@@ -131,6 +133,7 @@ fn what_a_slow_broker_did_not_take_is_offered_and_not_sent() {
 
 #[test]
 fn a_warm_up_is_sent_and_not_measured() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     let options = "--rate 200/s --warmup 500ms --duration 500ms -q 1 --hdr ";
     let folder = tempfile::tempdir().unwrap();
@@ -153,6 +156,7 @@ fn a_warm_up_is_sent_and_not_measured() {
 
 #[test]
 fn the_usual_shapes_deliver_to_whom_they_should() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     for (shape, connected, arrived) in [
         ("one-to-one:3", 6.0, 60.0),
@@ -175,6 +179,7 @@ fn the_usual_shapes_deliver_to_whom_they_should() {
 
 #[test]
 fn roles_mix_and_each_has_its_own_topics_and_qos() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     let json = run(
         &broker,
@@ -195,6 +200,7 @@ fn roles_mix_and_each_has_its_own_topics_and_qos() {
 
 #[test]
 fn payloads_of_all_kinds_arrive() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     let folder = tempfile::tempdir().unwrap();
     let recorded = folder.path().join("recorded.jsonl");
@@ -311,6 +317,7 @@ fn too_few_open_files_are_refused_with_the_next_step() {
 
 #[test]
 fn churned_connections_come_back_and_a_kept_session_loses_nothing() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     for cut in ["", "--churn-cut"] {
         let json = run(
@@ -355,6 +362,7 @@ fn a_broken_connection_is_made_again_when_that_is_wanted() {
 
 #[test]
 fn slow_subscribers_get_everything_in_the_end() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     let json = run(&broker, "-n 200 -q 1 --slow-subscriber 20ms --rate 1k/s");
     whole(&json);
@@ -363,6 +371,7 @@ fn slow_subscribers_get_everything_in_the_end() {
 
 #[test]
 fn a_connect_rate_spreads_the_connections() {
+    needs!("mosquitto");
     let broker = Mosquitto::start();
     let json = run(
         &broker,
@@ -371,4 +380,27 @@ fn a_connect_rate_spreads_the_connections() {
     assert_eq!(figure(&json, "connected"), 20.0);
     // The twentieth comes at the earliest 0.38 s after the first; two workers count for themselves.
     assert!(figure(&json, "connect_time") > 0.3e9, "{json}");
+}
+
+#[test]
+fn tls_and_websockets_carry_a_load_too() {
+    needs!("mosquitto", "openssl");
+    let broker = Mosquitto::config().tls().start();
+    for resumption in ["off", "on"] {
+        let done = mozzie("bench --json -q 1 -n 500 --publishers 3 --churn 20/s --duration 1s")
+            .args(&format!(
+                "-h localhost -p {} --tls-resumption {resumption}",
+                broker.port
+            ))
+            .option("--cafile", certs().path("ca.crt"))
+            .run();
+        let json = json(&done);
+        assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+        assert_eq!(figure(&json, "acknowledged"), 500.0);
+        assert!(figure(&json, "tls_p50") > 0.0);
+    }
+    let broker = Mosquitto::config().websockets().start();
+    let json = run(&broker, "--ws -n 200 -q 1 --publishers 2");
+    whole(&json);
+    assert_eq!(figure(&json, "arrived"), 200.0);
 }

@@ -45,6 +45,7 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
     )?;
     let (load, clients) = (&args.load, &args.clients);
     let counts = counts(args)?;
+    let topics = topics(args)?;
     let messages = load.messages.map(|amount| amount.0);
     let duration = match (load.duration, messages) {
         (Some(span), _) => Some(span.0),
@@ -72,7 +73,7 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
         },
         idle: counts.idle as usize,
         payload: payload(&args.payload)?,
-        topics: topics(args)?,
+        topics,
         filters: filters(args)?,
         group: group(args)?,
         pace: pace(&args.pace)?,
