@@ -4,6 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::net::Secret;
+
 /// A time span: a number with the unit `ms`, `s`, `m` or `h`; seconds without one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span(pub Duration);
@@ -103,6 +107,11 @@ impl FromStr for Percent {
             )),
         }
     }
+}
+
+/// A secret: any bytes, never shown again.
+pub fn secret() -> impl TypedValueParser<Value = Secret> {
+    OsStringValueParser::new().map(|typed| Secret::new(typed.into_encoded_bytes()))
 }
 
 /// Seconds between pings: 0 for none.

@@ -28,14 +28,17 @@ mod faults;
 mod format;
 mod generated;
 mod hostile_broker;
+mod json_errors;
 mod layers;
 mod mosquitto_suite;
+mod profiles;
 mod publish;
 mod publish_records;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;
 mod request;
+mod secrets;
 mod signals;
 #[cfg(feature = "srv")]
 mod srv;
