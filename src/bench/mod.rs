@@ -49,6 +49,7 @@ pub use account::{Got, Sent};
 pub use baseline::{Baseline, SCHEMA as BASELINE_SCHEMA};
 pub use error::{BenchError, ConnectionError};
 pub use figures::figures;
+pub use health::Effort;
 pub use identity::{Credentials, Identities, Password};
 pub use limits::{Demand, prepare};
 pub use pace::{Arrivals, Pace};

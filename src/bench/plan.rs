@@ -271,6 +271,11 @@ impl BenchPlan {
         self.identities.names(role, index, before + index)
     }
 
+    /// Whether all messages of a publisher go to one topic: on that MQTT keeps their order.
+    pub fn is_ordered(&self) -> bool {
+        self.topics.iter().all(|topic| topic.0.is_fixed())
+    }
+
     /// The topic of a publisher; what differs from message to message is still open.
     pub fn topic(&self, names: &Names) -> Template {
         self.topics[names.index % self.topics.len()].bind(names)

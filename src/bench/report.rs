@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::account::{Account, Got, Sent};
 use super::figures::figures;
 use super::health::{Effort, Health, Rate};
-use super::pace::Pace;
+use super::pace::{Arrivals, Pace};
 use super::plan::{BenchPlan, Publishers, Subscribers};
 use super::recorder::{Counts, Recorder};
 use super::sequence::Sequence;
@@ -187,6 +187,7 @@ pub(super) fn health(
     recorder: &Recorder,
     efforts: &[Effort],
     publishing: Duration,
+    offered: u64,
     sent_per_s: f64,
 ) -> Health {
     let shares = efforts
@@ -203,10 +204,27 @@ pub(super) fn health(
         },
         send_lag: lag(Timing::SendLag),
         loop_lag: lag(Timing::LoopLag),
-        rate: plan.rate(publishing).map(|planned_per_s| Rate {
+        rate: planned(plan, recorder, publishing, offered).map(|planned_per_s| Rate {
             planned_per_s,
             sent_per_s,
         }),
+    }
+}
+
+/// The rate that should have come about. Random arrivals are as many as they happened to be.
+fn planned(
+    plan: &BenchPlan,
+    recorder: &Recorder,
+    publishing: Duration,
+    offered: u64,
+) -> Option<f64> {
+    let arrivals = plan.pace.as_ref()?.arrivals;
+    let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
+    if arrivals == Arrivals::Poisson && measured > 0.0 {
+        let offered = offered.saturating_sub(recorder.warmup.sent);
+        Some(offered as f64 / measured)
+    } else {
+        plan.rate(publishing)
     }
 }
 

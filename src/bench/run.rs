@@ -414,6 +414,7 @@ impl Run {
             shape: &self.shape,
             qos: plan.publishers.qos,
             stamped: plan.payload.is_stamped(),
+            ordered: plan.is_ordered(),
             settled: self.settled,
         };
         let account = settle(terms, &sent, &got, &group);
@@ -431,7 +432,14 @@ impl Run {
             drain: since(self.drained, self.publish_ended),
         };
         let rates = Rates::new(&recorder, start_ns);
-        let health = report::health(plan, &recorder, &efforts, times.publish, rates.sent_per_s);
+        let health = report::health(
+            plan,
+            &recorder,
+            &efforts,
+            times.publish,
+            account.offered,
+            rates.sent_per_s,
+        );
         Ok(Report {
             run: self.run,
             started: self.started,

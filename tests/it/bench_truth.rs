@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::wire::{self, Frame};
-use crate::support::{Done, Door, Peer, Scripted, mozzie};
+use crate::support::{DEADLINE, Done, Door, Peer, Scripted, mozzie};
 
 /// What the broker makes of the messages of one publisher, by their number from 0.
 type Deed = fn(usize, &Frame, &mut Hand<'_>);
@@ -494,4 +494,37 @@ fn a_file_that_cannot_be_written_is_an_error() {
             "{done}"
         );
     }
+}
+
+#[test]
+fn a_generator_that_was_held_makes_the_run_invalid_and_ends_with_9() {
+    let (began, begun) = std::sync::mpsc::channel();
+    let broker = Scripted::welcoming(move |peer| {
+        for _ in 0..50 {
+            peer.expect(wire::PUBLISH);
+        }
+        began.send(()).unwrap();
+        peer.drain();
+    });
+    let run = mozzie("bench --json --subscribers 0 --rate 200/s --duration 1500ms")
+        .at(broker.port)
+        .start();
+    begun.recv_timeout(DEADLINE).unwrap();
+    // It stands still for longer than it may be late; the broker has nothing to do with it.
+    run.signal("STOP");
+    thread::sleep(Duration::from_millis(300));
+    run.signal("CONT");
+    let done = run.finish();
+    broker.finish();
+    done.status(9);
+    assert!(done.stderr.contains("the run is invalid: "), "{done}");
+    let json: Value = serde_json::from_str(&done.stdout_text()).unwrap();
+    assert_eq!(json["verdict"], "INVALID");
+    let why = json["invalid"].as_str().unwrap();
+    assert!(
+        why.contains("did not let the generator run in time"),
+        "{why}"
+    );
+    assert!(figure(&json, "send_lag_max") >= 200_000_000);
+    adds_up(&json);
 }

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-use crate::bench::{BASELINE_SCHEMA, Got, Place, Ranges, Reasons, Report, Sent, Sequence, figures};
+use crate::bench::{
+    BASELINE_SCHEMA, Effort, Got, Place, Ranges, Reasons, Report, Sent, Sequence, figures,
+};
 
 /// The whole text, with a newline at its end.
 pub fn render_json(report: &Report) -> String {
@@ -35,6 +37,7 @@ pub fn render_json(report: &Report) -> String {
         .number("warmup_ms", setup.warmup.as_millis() as u64)
         .number("workers", setup.workers as u64);
     result.raw("setup", &load.end());
+    result.raw("workers", &array(report.efforts.iter().map(worker)));
     verdict(report, &mut result);
     let mut all = Object::new("\n    ");
     for figure in figures(report) {
@@ -104,6 +107,18 @@ fn verdict(report: &Report, result: &mut Object) {
             &array(wrong.iter().map(|text| quoted(text))),
         )
         .boolean("exact", report.account.exact);
+}
+
+/// While messages were published.
+fn worker(effort: &Effort) -> String {
+    let mut one = Object::new("");
+    match effort.publishing {
+        Some(spent) => one
+            .number("cpu", spent.cpu.as_nanos() as u64)
+            .number("time", spent.time.as_nanos() as u64),
+        None => one.raw("cpu", "null").raw("time", "null"),
+    };
+    one.end()
 }
 
 fn place(place: &Place) -> String {
