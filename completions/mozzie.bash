@@ -61,7 +61,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__bench)
-            opts="-q -n -t -r -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --help"
+            opts="-q -n -t -r -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -319,6 +319,18 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-max-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -395,7 +407,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__pub)
-            opts="-t -q -r -m -f -s -l -n -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
+            opts="-t -q -r -m -f -s -l -n -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --json-lines --topic-separator --delimiter --topic-map --skip-bad --timeout --unsent --drain --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -438,6 +450,30 @@ _mozzie() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-separator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-map)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drain)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -645,6 +681,18 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-max-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --options-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -661,7 +709,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__rr)
-            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --pretty --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
+            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --pretty --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -955,6 +1003,18 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-max-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --options-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -971,7 +1031,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__sub)
-            opts="-t -T -U -q -C -W -E -R -v -N -F -w -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --filter-out --random-filter --unsubscribe --qos --no-local --count --timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --pretty --watch --message-rate --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --debug --quiet --options-file --help"
+            opts="-t -T -U -q -C -W -E -R -v -N -F -w -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --filter-out --random-filter --unsubscribe --qos --strict --no-local --count --timeout --idle-timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --pretty --append --output-dir --output-name --exec --jobs --on-error --watch --message-rate --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1029,6 +1089,10 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --idle-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retain-handling)
                     COMPREPLY=($(compgen -W "always new never" -- "${cur}"))
                     return 0
@@ -1043,6 +1107,30 @@ _mozzie() {
                     ;;
                 -F)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --append)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-error)
+                    COMPREPLY=($(compgen -W "retry skip stop leave" -- "${cur}"))
                     return 0
                     ;;
                 --host)
@@ -1246,6 +1334,18 @@ _mozzie() {
                     return 0
                     ;;
                 --will-qos)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-max-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -35,11 +35,17 @@ complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "link" -d 'Make links 
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "man" -d 'Write the man pages into a folder'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2 [default: 0, or that of each JSON line]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l repeat -d 'Publish the message this many times (with -m, -f, -n or -s)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l repeat-delay -d 'Wait this long after a message is acknowledged before it is repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s f -l file -d 'Publish the whole file as one message' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l topic-separator -d 'Publish lines of a topic, this text and a payload; its first occurrence counts' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l delimiter -d 'End records with this text in place of a newline; \\0 \\n \\r \\t \\xNN and \\\\ are understood, here and in --topic-separator' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l topic-map -d 'Change the topics of records: \'FILTER => TOPIC\', with + and # on the right for what they matched on the left, in order. May be repeated: the first that matches counts, and what none matches keeps its topic' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l timeout -d 'Give up when not all messages are acknowledged after this time' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l unsent -d 'Append every message that is not acknowledged to this file, for \'pub --json-lines < FILE\'' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l drain -d 'After SIGINT or SIGTERM, wait this long for the acknowledgement of what was read' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
@@ -78,11 +84,16 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l proxy -d 'Connect 
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l json-lines -d 'Publish what \'sub --json\' printed, one message a line, in MQTT 5 unless -V says otherwise. -t, -q, -r and -D publish go before what a line says'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l skip-bad -d 'Go on after a record that is no message, and say at the end how many there were; otherwise the first ends it, with exit 1, when what came before is acknowledged'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
@@ -100,13 +111,23 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l random-filter -d '
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter, after subscribing; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive with: 0, 1 or 2' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s C -l count -d 'End after this many messages' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s W -l timeout -d 'End after this time; exit 6 when what was asked for has not arrived by then' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s W -l timeout -d 'End after this time; exit 6 when what was asked for has not arrived by then: the messages of -C, or without it any at all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l idle-timeout -d 'End when nothing has come for this time; exit 6 as with -W' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-handling -d 'When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)' -r -f -a "always\t''
 new\t''
 never\t''"
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l json -d 'Print each message as one JSON object a line' -r -f -a "text\t'As a string, or in base64 when it is not UTF-8'
 parsed\t'As the JSON value that it is, digit for digit; other payloads as with \'text\''"
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s F -l format -d 'Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l append -d 'Append messages to this file, and acknowledge those of QoS 1 and 2 when they are written' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l output-dir -d 'Write each message to a file of its own in this folder, and acknowledge it when that is complete' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l output-name -d 'Names of the files, in the form of -F [default: %t]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l exec -d 'Run this command for each message, and acknowledge it when the command has ended with 0' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l jobs -d 'Commands that may run at once [default: 1]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l on-error -d 'What to do when a command fails [default: stop]' -r -f -a "retry\t'Run it again, after pauses of 1 s that grow to 60 s'
+skip\t'Acknowledge the message and go on; exit 1 at the end'
+stop\t'Take no more messages, and exit 1; the message is not acknowledged'
+leave\t'Go on; the broker sends the message again on the next connection of this session'"
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
@@ -145,11 +166,15 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l proxy -d 'Connect 
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l strict -d 'End with 5 when the broker refuses any of the subscriptions, not only when it refuses all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-local -d 'Do not receive what this connection publishes itself (MQTT 5)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s E -l exit-after-suback -d 'End when the broker has answered the subscriptions'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s R -l no-retained -d 'Do not print retained messages'
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retained-only -d 'Print only retained messages, and end at the first that is not'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retained-only -d 'Print only retained messages, and end when they have all come: when none has come for the time of --idle-timeout, half a second if not given, and the broker answers a ping'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l remove-retained -d 'Remove each retained message that comes from the broker'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retain-as-published -d 'Show the retain flag as the publisher set it (MQTT 5)'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s v -l verbose -d 'Print the topic and a space before each payload'
@@ -220,6 +245,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l proxy -d 'Connect t
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
@@ -288,6 +316,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l proxy -d 'Connec
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-topic -d 'Topic of the will' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-payload -d 'Payload of the will (default: empty)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-qos -d 'Quality of service of the will (default: 0)' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'

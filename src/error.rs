@@ -1,5 +1,6 @@
 //! The whole failure vocabulary: what can go wrong, its exit code, and the next step.
 
+mod facts;
 mod mosquitto;
 
 use std::io;
@@ -12,7 +13,7 @@ use crate::broker::BrokerError;
 use crate::dialect::Dialect;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::{ConnAck, Disconnect};
-use crate::mqtt::properties::PropertyId;
+use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
 use crate::net::{DialError, TlsError, io_reason};
@@ -36,6 +37,9 @@ pub enum Error {
     /// The command before the pipe may have failed: that must not look like a message.
     #[error("-s: there is nothing on stdin")]
     EmptyInput,
+    /// A record of the input makes no message.
+    #[error("{what}")]
+    BadRecord { what: String, hint: &'static str },
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -52,9 +56,9 @@ pub enum Error {
     #[error("{0}")]
     ConnectionLost(String),
     #[error("the broker refused the message to '{topic}': {why}")]
-    PublishRefused { topic: String, why: String },
+    PublishRefused { topic: String, why: Refusal },
     #[error("the broker refused the subscription: {0}")]
-    SubscribeRefused(String),
+    SubscribeRefused(Refusal),
     #[error("{0}")]
     TimedOut(String),
     /// Requests are without their replies, and none will come any more.
@@ -63,11 +67,18 @@ pub enum Error {
     /// Requests that a command should have answered and did not.
     #[error("{unanswered} of {total} requests got no reply")]
     Unanswered { unanswered: u64, total: u64 },
+    /// The connection broke too often.
+    #[error("{why}; {}", retries_text(*.retries))]
+    RetriesUsedUp { why: String, retries: u32 },
+    /// A command did not do its work for messages.
+    #[error("{0}")]
+    Command(String),
     #[error("{acknowledged} of {total} messages acknowledged: {why}")]
     NotAcknowledged {
         acknowledged: u64,
         total: u64,
         why: String,
+        hint: Option<String>,
     },
     #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Interrupted(Signal, Option<String>),
@@ -133,8 +144,49 @@ impl From<Verdict> for Error {
     }
 }
 
+/// Why the broker does not take something: in words, and with its own reason where it gave one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusal {
+    text: String,
+    reason: Option<Reason>,
+    reason_string: Option<String>,
+}
+
+impl Refusal {
+    /// What an acknowledgement says.
+    pub fn of(reason: Reason, properties: &Properties) -> Self {
+        let string = properties.text(PropertyId::ReasonString);
+        Self {
+            text: with_details(reason.to_string(), properties),
+            reason: Some(reason),
+            reason_string: string.map(ToString::to_string),
+        }
+    }
+
+    /// The same in other words.
+    pub fn worded(self, text: String) -> Self {
+        Self { text, ..self }
+    }
+}
+
+/// What mozzie knows by itself.
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// A reason code with the reason string and the server reference that came with it.
-pub fn with_details(name: String, properties: &crate::mqtt::properties::Properties) -> String {
+fn with_details(name: String, properties: &Properties) -> String {
     let mut text = name;
     if let Some(string) = properties.text(PropertyId::ReasonString) {
         text.push_str(&format!(": {string}"));
@@ -182,7 +234,7 @@ impl Error {
     pub fn refused(topic: &str, error: &PublishError) -> Self {
         Self::PublishRefused {
             topic: topic.to_owned(),
-            why: error.to_string(),
+            why: error.to_string().into(),
         }
     }
 
@@ -229,12 +281,16 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_) => 3,
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } => 3,
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
-            Self::Io { .. } | Self::Broker(_) | Self::Unanswered { .. } => 1,
+            Self::Io { .. }
+            | Self::BadRecord { .. }
+            | Self::Broker(_)
+            | Self::Unanswered { .. }
+            | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
             Self::BenchInvalid(_) => 9,
@@ -248,11 +304,20 @@ impl Error {
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Mosquitto(_) | Self::Input { .. } => None,
             Self::EmptyInput => Some("-n publishes an empty message".to_owned()),
+            Self::BadRecord { hint: "", .. } => None,
+            Self::BadRecord { hint, .. } => Some((*hint).to_owned()),
             Self::Tls(error) => error.hint(),
             Self::Dial(error) => error.hint(),
-            Self::Refused(connack) => reason_hint(connack.reason),
+            Self::Refused(connack) => reason_hint(connack.reason, &connack.properties),
             Self::Session(error) => session_hint(error),
-            Self::Ended(disconnect) => reason_hint(disconnect.reason),
+            Self::Ended(disconnect) => reason_hint(disconnect.reason, &disconnect.properties),
+            Self::RetriesUsedUp { retries: 0, .. } => {
+                Some("without --retry 0 it connects again".to_owned())
+            }
+            Self::RetriesUsedUp { .. } => {
+                Some("--retry forever goes on trying, --retry-max-delay says how slowly".to_owned())
+            }
+            Self::NotAcknowledged { hint, .. } => hint.clone(),
             Self::Authentication(_) => Some(
                 "leave out -D connect authentication-method and log in with -u and --password-file"
                     .to_owned(),
@@ -272,7 +337,7 @@ impl Error {
             Self::TimedOut(_)
             | Self::NoReply(_)
             | Self::Unanswered { .. }
-            | Self::NotAcknowledged { .. }
+            | Self::Command(_)
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
             | Self::Io { .. } => None,
@@ -303,7 +368,7 @@ fn bench_exit_code(error: &BenchError) -> u8 {
 
 fn session_hint(error: &SessionError) -> Option<String> {
     match error {
-        SessionError::Refused(connack) => reason_hint(connack.reason),
+        SessionError::Refused(connack) => reason_hint(connack.reason, &connack.properties),
         SessionError::Decode(DecodeError::OldBroker(_)) => {
             Some("use -V 311, and no option that needs MQTT 5".to_owned())
         }
@@ -314,8 +379,38 @@ fn session_hint(error: &SessionError) -> Option<String> {
     }
 }
 
-fn reason_hint(reason: Reason) -> Option<String> {
+fn retries_text(retries: u32) -> String {
+    match retries {
+        0 => "--retry 0 wants no other attempt".to_owned(),
+        1 => "1 attempt to connect again was in vain".to_owned(),
+        _ => format!("{retries} attempts to connect again were in vain"),
+    }
+}
+
+/// Another server, where the broker names one (MQTT 5 section 4.13.3): the first of its list.
+fn redirection(properties: &Properties) -> String {
+    let server = properties
+        .text(PropertyId::ServerReference)
+        .and_then(|list| list.as_str().split_whitespace().next());
+    let Some(server) = server else {
+        return "the broker does not say which; ask whoever runs it".to_owned();
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    match server.rsplit_once(':') {
+        // not the last group of an IPv6 address without brackets
+        Some((host, port)) if is_port(port) && (!host.contains(':') || host.starts_with('[')) => {
+            format!("connect there with -h {host} -p {port}")
+        }
+        _ => format!("connect there with -h {server}"),
+    }
+}
+
+fn reason_hint(reason: Reason, properties: &Properties) -> Option<String> {
     let hint = match reason {
+        Reason::USE_ANOTHER_SERVER | Reason::SERVER_MOVED => return Some(redirection(properties)),
+        Reason::ADMINISTRATIVE_ACTION => "somebody who runs the broker ended this connection",
+        Reason::QUOTA_EXCEEDED => "wait, or send less: the broker limits what one client may do",
+        Reason::BANNED => "ask whoever runs the broker",
         Reason(4 | 5) | Reason::BAD_USER_NAME_OR_PASSWORD | Reason::NOT_AUTHORIZED => {
             "check -u and the password (--password-file, MOZZIE_PASSWORD)"
         }

@@ -394,7 +394,7 @@ impl Connection {
         shared: &mut Shared,
     ) -> Result<(), ConnectionError> {
         match (event, &mut self.role) {
-            (Event::Message(publish), Role::Subscriber(subscriber)) => {
+            (Event::Message(publish, _), Role::Subscriber(subscriber)) => {
                 subscriber.message(&publish.message, now, shared);
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
@@ -406,12 +406,13 @@ impl Connection {
                 return Err(ConnectionError::Disconnected(disconnect.reason));
             }
             (Event::Auth(_), _) => return Err(ConnectionError::Authentication),
-            (Event::Undeliverable { token, error }, Role::Publisher(publisher)) => {
+            (Event::Undeliverable { token, error, .. }, Role::Publisher(publisher)) => {
                 publisher.refuse(token, error.to_string(), shared);
             }
             (
                 Event::Unexpected { .. }
-                | Event::Message(_)
+                | Event::Message(..)
+                | Event::Pong
                 | Event::Acknowledged(_)
                 | Event::Undeliverable { .. }
                 | Event::Unsubscribed(_),

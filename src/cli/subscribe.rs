@@ -1,6 +1,7 @@
 //! `mozzie sub`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -23,6 +24,8 @@ pub struct SubscribeArgs {
     pub retained: RetainedArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub destination: DestinationArgs,
     #[command(flatten)]
     pub live: LiveArgs,
     #[command(flatten)]
@@ -49,6 +52,9 @@ pub struct SubscriptionArgs {
     /// Highest quality of service to receive with: 0, 1 or 2
     #[arg(short, long, value_name = "QOS", default_value = "0")]
     pub qos: QoS,
+    /// End with 5 when the broker refuses any of the subscriptions, not only when it refuses all
+    #[arg(long)]
+    pub strict: bool,
     /// Do not receive what this connection publishes itself (MQTT 5)
     #[arg(long)]
     pub no_local: bool,
@@ -60,9 +66,13 @@ pub struct StopArgs {
     /// End after this many messages
     #[arg(short = 'C', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// End after this time; exit 6 when what was asked for has not arrived by then
+    /// End after this time; exit 6 when what was asked for has not arrived by then: the messages of -C,
+    /// or without it any at all
     #[arg(short = 'W', long, value_name = "TIME", value_parser = super::values::positive)]
     pub timeout: Option<Span>,
+    /// End when nothing has come for this time; exit 6 as with -W
+    #[arg(long, value_name = "TIME", value_parser = super::values::positive)]
+    pub idle_timeout: Option<Span>,
     /// End when the broker has answered the subscriptions
     #[arg(short = 'E', long)]
     pub exit_after_suback: bool,
@@ -91,11 +101,12 @@ pub struct RetainedArgs {
     /// Do not print retained messages
     #[arg(short = 'R', long, conflicts_with_all = ["retained_only", "remove_retained"])]
     pub no_retained: bool,
-    /// Print only retained messages, and end at the first that is not
+    /// Print only retained messages, and end when they have all come: when none has come for the time
+    /// of --idle-timeout, half a second if not given, and the broker answers a ping
     #[arg(long)]
     pub retained_only: bool,
     /// Remove each retained message that comes from the broker
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["append", "output_dir", "exec"])]
     pub remove_retained: bool,
     /// Show the retain flag as the publisher set it (MQTT 5)
     #[arg(long)]
@@ -143,6 +154,53 @@ pub struct OutputArgs {
     /// Spread JSON (--json, %j, %J) over lines, indented with tabs
     #[arg(long)]
     pub pretty: bool,
+}
+
+/// What to do about a command that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// Run it again, after pauses of 1 s that grow to 60 s
+    Retry,
+    /// Acknowledge the message and go on; exit 1 at the end
+    Skip,
+    /// Take no more messages, and exit 1; the message is not acknowledged
+    Stop,
+    /// Go on; the broker sends the message again on the next connection of this session
+    Leave,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Instead of stdout")]
+pub struct DestinationArgs {
+    /// Append messages to this file, and acknowledge those of QoS 1 and 2 when they are written
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output_dir", "exec", "watch", "message_rate"])]
+    pub append: Option<PathBuf>,
+    /// Write each message to a file of its own in this folder, and acknowledge it when that is complete
+    ///
+    /// A file holds the payload and nothing else, or what --json, -F or -v make of the message. It gets
+    /// its name when it is complete. No file is overwritten: where a name is taken, a number is added.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"])]
+    pub output_dir: Option<PathBuf>,
+    /// Names of the files, in the form of -F [default: %t]
+    ///
+    /// Slashes and control characters become underscores, also those of a topic, and so does a dot or a
+    /// hyphen at the beginning. Names are cut after 240 bytes.
+    #[arg(long, value_name = "FORMAT", requires = "output_dir")]
+    pub output_name: Option<OsString>,
+    /// Run this command for each message, and acknowledge it when the command has ended with 0
+    ///
+    /// The command finds the payload on its stdin (or what --json, -F or -v make of the message), and
+    /// in its environment MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties: MQTT_CONTENT_TYPE,
+    /// MQTT_RESPONSE_TOPIC, MQTT_CORRELATION_DATA in hexadecimal digits, MQTT_MESSAGE_EXPIRY_INTERVAL,
+    /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"])]
+    pub exec: Option<String>,
+    /// Commands that may run at once [default: 1]
+    #[arg(long, value_name = "COUNT", requires = "exec", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// What to do when a command fails [default: stop]
+    #[arg(long, value_name = "WHAT", requires = "exec")]
+    pub on_error: Option<OnError>,
 }
 
 /// In place of the messages.

@@ -4,6 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::net::Secret;
+
 /// A time span: a number with the unit `ms`, `s`, `m` or `h`; seconds without one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span(pub Duration);
@@ -122,6 +126,11 @@ impl FromStr for Change {
     }
 }
 
+/// A secret: any bytes, never shown again.
+pub fn secret() -> impl TypedValueParser<Value = Secret> {
+    OsStringValueParser::new().map(|typed| Secret::new(typed.into_encoded_bytes()))
+}
+
 /// Seconds between pings: 0 for none.
 pub fn keep_alive(typed: &str) -> Result<u16, String> {
     typed.parse().map_err(|_| {
@@ -146,6 +155,70 @@ impl FromStr for SessionExpiry {
             }),
         }
     }
+}
+
+/// How many attempts there may be; `None` for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetryCount(pub Option<u32>);
+
+impl FromStr for RetryCount {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed {
+            "forever" => Ok(Self(None)),
+            _ => typed.parse().map(|count| Self(Some(count))).map_err(|_| {
+                format!("'{typed}' is not a number of attempts (use a number, 0 or forever)")
+            }),
+        }
+    }
+}
+
+/// Bytes, at least one, typed with the escapes `\0 \n \r \t \xNN` and `\\`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Escaped(pub Vec<u8>);
+
+impl FromStr for Escaped {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        let mut bytes = Vec::new();
+        let mut rest = typed;
+        while let Some((plain, escaped)) = rest.split_once('\\') {
+            bytes.extend_from_slice(plain.as_bytes());
+            let (byte, len) = unescape(escaped).ok_or_else(|| {
+                format!(
+                    "'{typed}' has a '\\' without a meaning (use \\0, \\n, \\r, \\t, \\xNN or \\\\)"
+                )
+            })?;
+            bytes.push(byte);
+            rest = &escaped[len..];
+        }
+        bytes.extend_from_slice(rest.as_bytes());
+        match bytes.is_empty() {
+            true => Err("an empty text separates nothing".to_owned()),
+            false => Ok(Self(bytes)),
+        }
+    }
+}
+
+/// What stands behind a backslash: the byte that it means and how long it is.
+fn unescape(escaped: &str) -> Option<(u8, usize)> {
+    let byte = match escaped.as_bytes().first()? {
+        b'0' => 0,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'\\' => b'\\',
+        b'x' => {
+            let digits = escaped.get(1..3)?;
+            let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?;
+            return Some((byte, 3));
+        }
+        _ => return None,
+    };
+    Some((byte, 1))
 }
 
 /// A header for the WebSocket upgrade, `Name: value`.
@@ -192,6 +265,33 @@ mod tests {
         }
         for typed in ["", "s", "5x", "-1", "1.2.3", "1e300h", "."] {
             assert!(typed.parse::<Span>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn retries_are_a_number_or_forever() {
+        assert_eq!("forever".parse(), Ok(RetryCount(None)));
+        assert_eq!("0".parse(), Ok(RetryCount(Some(0))));
+        assert_eq!("12".parse(), Ok(RetryCount(Some(12))));
+        for typed in ["", "-1", "ever", "1.5"] {
+            assert!(typed.parse::<RetryCount>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn escapes_stand_for_bytes() {
+        for (typed, bytes) in [
+            (" ", &b" "[..]),
+            ("\\0", b"\0"),
+            (r"\x1e", b"\x1e"),
+            (r"a\n\r\t\\\xFFz", b"a\n\r\t\\\xffz"),
+            (r"\\0", b"\\0"),
+            ("é", "é".as_bytes()),
+        ] {
+            assert_eq!(typed.parse(), Ok(Escaped(bytes.to_vec())), "{typed}");
+        }
+        for typed in ["", r"\", r"a\q", r"\x1", r"\x+1", r"\xé", r"\\\"] {
+            assert!(typed.parse::<Escaped>().is_err(), "{typed}");
         }
     }
 

@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
-pub use plan::{Backoff, ConnectionPlan, Reconnect};
+pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -75,6 +75,8 @@ pub struct Client {
     broken: Option<String>,
     /// Attempts since the last connection that was of use.
     attempts: u32,
+    /// When the broker accepted this connection; `None` until it does.
+    accepted_at: Option<Instant>,
     /// Packets that made no sense, over all connections.
     oddities: u32,
     started: Instant,
@@ -100,6 +102,7 @@ impl Client {
             undrained: false,
             broken: None,
             attempts: 0,
+            accepted_at: None,
             oddities: 0,
             started: now,
             reached: false,
@@ -242,7 +245,11 @@ impl Client {
                     self.broken = Some(stream_words(&error));
                     continue;
                 }
-                Poll::Ready(Ok(())) | Poll::Pending => self.poll_timer(cx, reading),
+                Poll::Ready(Ok(())) | Poll::Pending => match ready!(self.poll_timer(cx, reading)) {
+                    // a ping may have to be written
+                    Ok(()) => continue,
+                    Err(error) => Poll::Ready(self.session_failed(error)),
+                },
             };
         }
     }
@@ -267,37 +274,36 @@ impl Client {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when the session's deadline has come and been handled.
     fn poll_timer(
         &mut self,
         cx: &mut Context<'_>,
         reading: bool,
-    ) -> Poll<Result<ClientEvent, Error>> {
-        loop {
-            let Some(deadline) = self.session.deadline() else {
-                return Poll::Pending;
-            };
-            if self.timer.deadline() != deadline.into() {
-                self.timer.as_mut().reset(deadline.into());
-            }
-            ready!(self.timer.as_mut().poll(cx));
-            self.now = Instant::now();
-            if let Err(error) = self.session.handle_timeout(self.now, reading) {
-                return Poll::Ready(self.session_failed(error));
-            }
-            // a ping may have to be written
-            match self.poll_write(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(self.lost(stream_words(&error))),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+    ) -> Poll<Result<(), SessionError>> {
+        let Some(deadline) = self.session.deadline() else {
+            return Poll::Pending;
+        };
+        if self.timer.deadline() != deadline.into() {
+            self.timer.as_mut().reset(deadline.into());
         }
+        ready!(self.timer.as_mut().poll(cx));
+        self.now = Instant::now();
+        Poll::Ready(self.session.handle_timeout(self.now, reading))
     }
 
     /// Handles what concerns the connection itself.
     fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
         match event {
-            Event::Connected(_) => Ok(ClientEvent::Connected {
-                resumed: self.session.is_resumed(),
-            }),
+            Event::Connected(_) => {
+                self.accepted_at = Some(self.now);
+                if self.session.times_accepted() == 1 {
+                    // to wait for the broker was no failure
+                    self.attempts = 0;
+                }
+                Ok(ClientEvent::Connected {
+                    resumed: self.session.is_resumed(),
+                })
+            }
             Event::Disconnected(disconnect) => self.ended(disconnect),
             Event::Auth(auth) => {
                 let method = auth
@@ -309,7 +315,10 @@ impl Client {
             other => {
                 // Messages go through. A connection that was only accepted is no reason to come
                 // back faster: two clients with one identifier would throw each other out for ever.
-                if matches!(other, Event::Message(_) | Event::Acknowledged(_)) {
+                if matches!(
+                    other,
+                    Event::Message(..) | Event::Acknowledged(_) | Event::Pong
+                ) {
                     self.attempts = 0;
                 }
                 Ok(ClientEvent::Session(other))
@@ -380,7 +389,7 @@ impl Client {
         // Through a proxy, it is the proxy that mosquitto_sub reaches.
         let proxied = self.plan.reconnect == Reconnect::WhenReached && error.is_behind_proxy();
         if self.reached || self.session.times_accepted() > 0 || self.may_wait() || proxied {
-            Ok(self.retry(error.to_string()))
+            self.retry(error.to_string())
         } else {
             Err(error.into())
         }
@@ -410,15 +419,33 @@ impl Client {
             };
             return Err(Error::ConnectionLost(why));
         }
+        let stood = self.accepted_at.take().map(|at| at.elapsed());
+        if stood.is_some_and(|stood| self.plan.retry.is_success(stood)) {
+            self.attempts = 0;
+        }
         self.session.closed();
-        Ok(self.retry(why))
+        self.retry(why)
     }
 
-    fn retry(&mut self, why: String) -> ClientEvent {
-        let pause = self.plan.backoff.pause(self.attempts, fastrand::f64());
-        self.attempts += 1;
+    fn retry(&mut self, why: String) -> Result<ClientEvent, Error> {
+        let waits_for_first = self.session.times_accepted() == 0;
+        let retry = match waits_for_first {
+            // for as long as was said, however often that is
+            true => Retry {
+                limit: None,
+                ..self.plan.retry
+            },
+            false => self.plan.retry,
+        };
+        let Some(pause) = retry.pause(self.attempts, fastrand::f64()) else {
+            return Err(Error::RetriesUsedUp {
+                why,
+                retries: self.attempts,
+            });
+        };
+        self.attempts = self.attempts.saturating_add(1);
         self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
-        ClientEvent::Retrying { why, pause }
+        Ok(ClientEvent::Retrying { why, pause })
     }
 
     /// Whether the time to wait for a first connection is not over.

@@ -1,19 +1,19 @@
 //! From connection options to a checked plan: everything that can be known before connecting is
 //! found out here.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::endpoint;
-use crate::cli::connection::{ConnectionArgs, LoginArgs};
+use super::{endpoint, secret};
+use crate::cli::connection::{ConnectionArgs, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan, Reconnect};
+use crate::client::{Backoff, ConnectionPlan, Reconnect, Retry};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
@@ -57,7 +57,7 @@ pub fn plan(
     dialect: Dialect,
 ) -> Result<ConnectionPlan, Error> {
     cannot_do(args)?;
-    let (username, password) = login(&args.login, args.broker.url.as_ref(), version, dialect)?;
+    let (username, password) = login(&args.login, args.broker.url.as_ref(), version)?;
     let will = will(&args.will, args.properties.of(Place::Will))?;
     let (clean_start, connect_properties) = session_life(args, version)?;
     let client_id = client_id(&args.login, version, dialect)?;
@@ -81,11 +81,41 @@ pub fn plan(
             password,
         },
         wait_for_broker: args.broker.wait_for_broker.map(|span| span.0),
-        backoff: match dialect {
-            Dialect::Native => Backoff::default(),
-            Dialect::Mosquitto(_) => Backoff::EVERY_SECOND,
+        retry: match dialect {
+            Dialect::Native => retry(&args.retry)?,
+            Dialect::Mosquitto(_) => Retry {
+                limit: None,
+                backoff: Backoff::EVERY_SECOND,
+            },
         },
         reconnect: Reconnect::default(),
+    })
+}
+
+fn retry(args: &RetryArgs) -> Result<Retry, Error> {
+    let normal = Backoff::default();
+    let typed = (args.retry_delay, args.retry_max_delay);
+    let (first, longest) = match (typed.0.map(|span| span.0), typed.1.map(|span| span.0)) {
+        (Some(first), Some(longest)) if first > longest => {
+            return Err(Error::usage(
+                "--retry-delay is longer than --retry-max-delay",
+                "the pauses grow from the one to the other",
+            ));
+        }
+        (Some(first), None) => (first, normal.longest.max(first)),
+        (None, Some(longest)) => (normal.first.min(longest), longest),
+        (first, longest) => (
+            first.unwrap_or(normal.first),
+            longest.unwrap_or(normal.longest),
+        ),
+    };
+    Ok(Retry {
+        limit: args.retry.0,
+        backoff: Backoff {
+            first,
+            longest,
+            ..normal
+        },
     })
 }
 
@@ -145,17 +175,26 @@ pub fn topic_filter(option: &str, typed: &str) -> Result<Text, Error> {
 
 /// The one topic to publish to, from `-t` or from the URL of `-L`.
 pub fn one_topic(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Text, Error> {
+    topic_if_any(typed, url)?.ok_or_else(no_topic)
+}
+
+pub fn no_topic() -> Error {
+    Error::usage(
+        "no topic given",
+        "give one with -t, such as -t home/kitchen/temperature",
+    )
+}
+
+/// The same where there need not be one.
+pub fn topic_if_any(typed: Option<&str>, url: Option<&BrokerUrl>) -> Result<Option<Text>, Error> {
     match (typed, url.and_then(|url| url.topic.as_ref())) {
-        (Some(topic), None) => topic_name("-t", topic),
-        (None, Some(topic)) => topic_name("-L", topic),
+        (Some(topic), None) => topic_name("-t", topic).map(Some),
+        (None, Some(topic)) => topic_name("-L", topic).map(Some),
         (Some(_), Some(in_url)) => Err(Error::usage(
             format!("-t and -L both give a topic; -L's is '{in_url}'"),
             "leave one out; the path of a WebSocket is given with --ws-path",
         )),
-        (None, None) => Err(Error::usage(
-            "no topic given",
-            "give one with -t, such as -t home/kitchen/temperature",
-        )),
+        (None, None) => Ok(None),
     }
 }
 
@@ -218,55 +257,21 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
     Ok(data)
 }
 
-/// The first line of a file that holds a secret.
-pub(super) fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    if path == Path::new("-") {
-        // Only one line, so that the rest of stdin can be the messages.
-        let mut line = Vec::new();
-        io::stdin()
-            .lock()
-            .read_until(b'\n', &mut line)
-            .map_err(|e| {
-                Error::usage(
-                    format!("{option}: cannot read stdin: {}", net::io_reason(&e)),
-                    "",
-                )
-            })?;
-        return Ok(first_line(&line).to_vec());
-    }
-    let data = read_input(option, path, 64 * 1024)?;
-    Ok(first_line(&data).to_vec())
-}
-
-fn first_line(data: &[u8]) -> &[u8] {
-    let line = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 fn login(
     args: &LoginArgs,
     url: Option<&BrokerUrl>,
     version: Version,
-    dialect: Dialect,
 ) -> Result<(Option<Text>, Option<Secret>), Error> {
     let username = match (&args.username, url.and_then(|url| url.username.as_ref())) {
         (Some(name), _) => Some(text("-u", name)?),
         (None, Some(name)) => Some(text("-L", name)?),
         (None, None) => None,
     };
-    let password: Option<Vec<u8>> = if let Some(password) = &args.password {
-        Some(password.clone().into_bytes())
-    } else if let Some(path) = &args.password_file {
-        Some(read_secret("--password-file", path)?)
-    } else if let Some(password) = url.and_then(|url| url.password.clone()) {
-        Some(password)
-    } else if username.is_none() || !dialect.is_native() {
-        // The variables may be meant for another command; mosquitto's clients know none.
-        None
-    } else if let Some(path) = std::env::var_os("MOZZIE_PASSWORD_FILE") {
-        Some(read_secret("MOZZIE_PASSWORD_FILE", Path::new(&path))?)
-    } else {
-        std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
+    let password = match secret::password(args)? {
+        Some(password) => Some(password),
+        None => url
+            .and_then(|url| url.password.clone())
+            .map(net::Secret::new),
     };
     if let Some(password) = &password {
         if username.is_none() && version != Version::V5 {
@@ -275,11 +280,12 @@ fn login(
                 "give the user name with -u, or use -V 5",
             ));
         }
-        if password.len() > usize::from(u16::MAX) {
+        if password.expose().len() > usize::from(u16::MAX) {
             return Err(Error::usage("the password is longer than 65535 bytes", ""));
         }
     }
-    Ok((username, password.map(|bytes| Secret(Bytes::from(bytes)))))
+    let password = password.map(|password| Secret(Bytes::copy_from_slice(password.expose())));
+    Ok((username, password))
 }
 
 pub fn os_bytes(value: std::ffi::OsString) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Output options → how messages are shown.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
@@ -41,10 +42,14 @@ pub fn plan(args: &SubscribeArgs, broker: &Endpoint, dialect: Dialect) -> Result
     })
 }
 
-/// How a message is printed.
+/// How a message is printed on stdout, where a terminal must be kept from acting on what it is shown.
 pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
+    format_for(args, dialect, io::stdout().is_terminal())
+}
+
+/// How a message is printed; `visible` makes what a terminal would act on visible.
+pub fn format_for(args: &OutputArgs, dialect: Dialect, visible: bool) -> Result<Format, Error> {
     let newline = !args.no_newline;
-    let visible = io::stdout().is_terminal();
     let layout = match args.pretty {
         false => Layout::Line,
         true => Layout::Pretty,
@@ -54,16 +59,7 @@ pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
             Dialect::Native => JsonDialect::Native(layout),
             Dialect::Mosquitto(_) => JsonDialect::Mosquitto(layout),
         };
-        let template = Template::parse(format.as_bytes(), json).map_err(|e| {
-            Error::usage(
-                format!(
-                    "-F '{}': {}",
-                    format.display(),
-                    e.describe(format.as_bytes())
-                ),
-                "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
-            )
-        })?;
+        let template = template("-F", format, json)?;
         return Ok(Format::Template {
             template,
             newline,
@@ -86,5 +82,19 @@ pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
             newline,
             visible,
         },
+    })
+}
+
+/// What was typed for an option that takes the language of `-F`.
+pub fn template(option: &str, typed: &OsStr, json: JsonDialect) -> Result<Template, Error> {
+    Template::parse(typed.as_bytes(), json).map_err(|e| {
+        Error::usage(
+            format!(
+                "{option} '{}': {}",
+                typed.display(),
+                e.describe(typed.as_bytes())
+            ),
+            "a % stands for itself as %%, an @ as @@, a \\ as \\\\",
+        )
     })
 }

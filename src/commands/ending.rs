@@ -1,4 +1,4 @@
-//! How a verb ends: the connection in order if the broker is there, then what is left for stdout.
+//! How a verb ends: the connection in order if the broker is there, then what is left to be written.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
-use crate::output::{Stdout, Trace};
+use crate::output::{Sink, Trace};
 use crate::signal::Signals;
 
 /// How long a goodbye may take that nobody waits for.
@@ -19,22 +19,32 @@ pub async fn goodbye(client: Client, reason: Option<Reason>, disconnect: Propert
     let _ = tokio::time::timeout(GOODBYE, close).await;
 }
 
+/// The same, and gives the broker time to read the acknowledgements that it was sent last.
+pub async fn goodbye_with_acknowledgements(
+    client: Client,
+    reason: Option<Reason>,
+    disconnect: Properties,
+) {
+    let close = client.close(reason, disconnect, true);
+    let _ = tokio::time::timeout(GOODBYE, close).await;
+}
+
 /// Ends the connection and then writes what is left: a reader that is slow must not make a broker
 /// wait that has given all. `trace` are packets that are shown among the output. A (further) signal ends the wait.
 pub async fn leave(
     client: Client,
     (reason, disconnect): (Option<Reason>, Properties),
-    mut stdout: Stdout,
+    mut sink: Sink,
     trace: Option<Trace>,
     mut signals: Signals,
     result: Result<(), Error>,
 ) -> Result<(), Error> {
     goodbye(client, reason, disconnect).await;
     if let Some(trace) = trace {
-        trace.drain(stdout.buffer());
+        trace.drain(sink.buffer());
     }
     let written = tokio::select! {
-        written = stdout.finish() => written,
+        written = sink.finish() => written,
         signal = signals.next() => {
             return result.and(Err(Error::Interrupted(
                 signal,
@@ -42,14 +52,14 @@ pub async fn leave(
             )));
         }
     };
-    result.and(output_result(written))
+    result.and(output_result(&sink, written))
 }
 
 /// That nobody reads any more is the end, and no failure.
-pub fn output_result(written: io::Result<()>) -> Result<(), Error> {
+pub fn output_result(sink: &Sink, written: io::Result<()>) -> Result<(), Error> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("cannot write to stdout", error))
+            Err(Error::io(format!("cannot write to {}", sink.name()), error))
         }
         _ => Ok(()),
     }

@@ -1,31 +1,39 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::delivery::{End, Tally, Unsent};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::{Error, Verdict, mosquitto_reason, with_details};
-use crate::mqtt::QoS;
+use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
+use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::{Feed, Source};
+use crate::payload::Messages;
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
 const BATCH: usize = 64 * 1024;
+/// Messages that are kept between two looks at signals.
+const REST_AT_ONCE: usize = 1000;
+/// QoS 0 messages after which the broker is asked whether it has got them.
+const UNCONFIRMED: u64 = 10_000;
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
-    /// Every message, but for its payload.
-    template: Message,
-    source: Source,
+    messages: Messages,
+    unsent: Option<Unsent>,
+    timeout: Option<Duration>,
+    /// How long a signal waits for what was read.
+    drain: Duration,
     disconnect: Properties,
 }
 
@@ -39,57 +47,57 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let topic = connect::one_topic(
-        args.message.topic.as_deref(),
-        args.connection.broker.url.as_ref(),
-    )?;
-    let version = connect::version(&args.connection, &[])?;
+    let url = args.connection.broker.url.as_ref();
+    let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
+    // Properties of JSON lines must not be lost.
+    let default = match args.records.json_lines {
+        true => Version::V5,
+        false => Version::V311,
+    };
+    let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
     if !dialect.is_native() && !args.input.stdin_lines {
         connection.reconnect = Reconnect::Never;
     }
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
-    let message = &args.message;
-    let source = input::source(args.input, &topic, message.repeat, message.repeat_delay.0)?;
+    // Before anything is read from a pipe, which would be lost.
+    let unsent = match &args.delivery.unsent {
+        Some(path) => Some(Unsent::open(path, args.input.file.as_deref())?),
+        None => None,
+    };
+    let messages = input::messages(
+        args.input,
+        args.records,
+        &args.message,
+        topic,
+        properties.of(Place::Publish),
+        version,
+    )?;
     Ok(PublishPlan {
         connection,
-        template: Message {
-            topic,
-            payload: Bytes::new(),
-            qos: message.qos,
-            retain: message.retain,
-            properties: properties.of(Place::Publish),
-        },
-        source,
+        messages,
+        unsent,
+        timeout: args.delivery.timeout.map(|span| span.0),
+        drain: args.delivery.drain.0,
         disconnect: properties.of(Place::Disconnect),
     })
 }
 
-/// What has become of the messages.
-#[derive(Debug, Default)]
-struct Tally {
-    /// Taken from the source.
-    total: u64,
-    /// QoS 1 and 2: acknowledged. QoS 0: written and flushed.
-    delivered: u64,
-    /// QoS 0 messages that were written to the session and have not been flushed.
-    on_their_way: u64,
-    /// QoS 0 messages of which nobody knows: the connection broke under them.
-    unknown: u64,
-    refused: u64,
-    /// Why the first one was refused.
-    refusal: Option<String>,
-}
-
 struct Publisher<'a> {
     client: Client,
-    template: Message,
-    feed: Feed,
+    messages: Messages,
+    unsent: Option<Unsent>,
+    timeout: Option<Duration>,
+    drain: Duration,
     disconnect: Properties,
     diagnostics: &'a Diagnostics,
     tally: Tally,
     connected: bool,
+    /// No more is published; what is under way is waited for.
+    stopped: bool,
+    /// A signal came; what was read is published, and waited for.
+    interrupted: Option<Signal>,
     /// How a mosquitto client ends when the broker cannot take its messages.
     verdict: Option<Verdict>,
     /// No message before this instant.
@@ -100,41 +108,77 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
-            template: plan.template,
-            feed: Feed::new(plan.source),
+            messages: plan.messages,
+            unsent: plan.unsent,
+            timeout: plan.timeout,
+            drain: plan.drain,
             disconnect: plan.disconnect,
             diagnostics,
             tally: Tally::default(),
             connected: false,
+            stopped: false,
+            interrupted: None,
             verdict: None,
             pause_until: None,
         }
     }
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
+        let end = self.publish_all(&mut signals).await;
+        self.settle(end, signals).await
+    }
+
+    /// Publishes until nothing is under way any more, or something ends it before.
+    async fn publish_all(&mut self, signals: &mut Signals) -> End {
+        let mut deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         loop {
             loop {
                 match self.client.try_next() {
                     Ok(Some(event)) => self.handle(event),
                     Ok(None) => break,
-                    Err(error) => return Err(self.broken_off(error)),
+                    Err(error) => return End::Failed(error),
                 }
             }
             self.publish_what_fits();
+            tell_skipped(&mut self.messages, self.diagnostics);
+            if let Err(error) = self.confirm() {
+                return End::Failed(error);
+            }
             if self.is_done() {
-                return self.finish().await;
+                return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
             tokio::select! {
                 event = self.client.next(true) => match event {
                     Ok(event) => self.handle(event),
-                    Err(error) => return Err(self.broken_off(error)),
+                    Err(error) => return End::Failed(error),
                 },
-                () = self.feed.ready(), if self.feed.is_waiting() => {}
+                () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
-                signal = signals.next() => return self.interrupted(signal).await,
+                () = sleep_until(deadline), if deadline.is_some() => {
+                    return match self.interrupted {
+                        Some(signal) => End::Interrupted(signal),
+                        None => End::TimedOut(self.timeout.unwrap_or_default()),
+                    };
+                }
+                signal = signals.next() => {
+                    if !self.may_drain() {
+                        return End::Interrupted(self.interrupted.unwrap_or(signal));
+                    }
+                    self.interrupted = Some(signal);
+                    self.messages.stop_reading();
+                    let drained = Instant::now() + self.drain;
+                    deadline = Some(deadline.map_or(drained, |deadline| deadline.min(drained)));
+                }
             }
         }
+    }
+
+    /// Whether a signal leaves time for what is under way: the first one, at a broker that is known.
+    fn may_drain(&mut self) -> bool {
+        self.diagnostics.dialect().is_native()
+            && self.interrupted.is_none()
+            && self.client.session().times_accepted() > 0
     }
 
     fn handle(&mut self, event: ClientEvent) {
@@ -142,29 +186,29 @@ impl<'a> Publisher<'a> {
             ClientEvent::Connected { .. } => self.connected = true,
             ClientEvent::Retrying { why, pause } => {
                 self.connected = false;
-                self.tally.unknown += std::mem::take(&mut self.tally.on_their_way);
+                self.tally.broke(&why);
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.broke();
+                }
                 self.diagnostics.retrying(&why, pause);
             }
-            ClientEvent::Drained => {
-                let flushed = std::mem::take(&mut self.tally.on_their_way);
-                self.tally.delivered += flushed;
-                if flushed > 0 {
-                    self.begin_pause();
-                }
-            }
+            ClientEvent::Drained => self.drained(),
             ClientEvent::Session(Event::Acknowledged(ack)) => {
-                if ack.reason.is_error() && !self.diagnostics.dialect().is_native() {
-                    self.warn_as_mosquitto(&ack);
-                } else if ack.reason.is_error() {
-                    let why = with_details(ack.reason.to_string(), &ack.properties);
-                    self.refuse(why);
+                if ack.reason.is_error() {
+                    self.refused_by_broker(ack);
                 } else {
-                    self.tally.delivered += 1;
+                    self.tally.acknowledged();
                 }
                 self.begin_pause();
             }
-            ClientEvent::Session(Event::Undeliverable { error, .. }) => {
-                self.refuse(error.to_string());
+            ClientEvent::Session(Event::Pong) => {
+                let confirmed = self.tally.confirmed();
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.confirmed(confirmed);
+                }
+            }
+            ClientEvent::Session(Event::Undeliverable { message, error, .. }) => {
+                self.refuse(*message, error.to_string());
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
@@ -172,9 +216,41 @@ impl<'a> Publisher<'a> {
         }
     }
 
+    fn drained(&mut self) {
+        if self.tally.drained() {
+            self.begin_pause();
+        }
+        if !self.diagnostics.dialect().is_native() {
+            // written is delivered, to mosquitto_pub
+            self.tally.trust();
+        }
+    }
+
+    /// Asks whether QoS 0 messages have arrived: at the end, and now and then before, so that a
+    /// connection that breaks leaves few in doubt.
+    fn confirm(&mut self) -> Result<(), Error> {
+        let unmarked = self.tally.unmarked();
+        let wanted = unmarked >= UNCONFIRMED
+            || self.unsent.as_ref().is_some_and(Unsent::is_full)
+            || self.takes_no_more();
+        if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
+            self.client.session().ping()?;
+            self.tally.mark();
+        }
+        Ok(())
+    }
+
+    fn refused_by_broker(&mut self, ack: Acknowledged) {
+        if !self.diagnostics.dialect().is_native() {
+            return self.warn_as_mosquitto(&ack);
+        }
+        let why = Refusal::of(ack.reason, &ack.properties);
+        self.refuse(*ack.refused.unwrap_or_default(), why);
+    }
+
     /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
     fn warn_as_mosquitto(&mut self, ack: &Acknowledged) {
-        self.tally.delivered += 1;
+        self.tally.acknowledged();
         let mut text = format!(
             "Warning: Publish {} failed: {}.\n",
             ack.packet_id,
@@ -187,149 +263,228 @@ impl<'a> Publisher<'a> {
     }
 
     fn begin_pause(&mut self) {
-        let pause = self.feed.pause();
-        if !pause.is_zero() && !self.feed.has_ended() {
+        let pause = self.messages.pause();
+        if !pause.is_zero() && !self.messages.has_ended() {
             self.pause_until = Some(Instant::now() + pause);
         }
     }
 
     /// Publishes while there is input, room in the window and in the output.
     fn publish_what_fits(&mut self) {
-        let serial = !self.feed.pause().is_zero();
+        let serial = !self.messages.pause().is_zero();
         while self.connected
+            && !self.stopped
             && self.pause_until.is_none()
             && self.client.session().output().len() < BATCH
         {
             let in_flight =
-                self.tally.on_their_way > 0 || self.client.session().unacknowledged() > 0;
+                self.tally.are_any_on_their_way() || self.client.session().unacknowledged() > 0;
             if serial && in_flight {
                 return;
             }
-            if self.template.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+            if self.unsent.as_ref().is_some_and(Unsent::is_full) {
                 return;
             }
-            let Some(payload) = self.feed.next() else {
+            let Some(message) = self.messages.next() else {
                 return;
             };
-            self.publish(payload);
+            if message.qos != QoS::AtMostOnce && self.client.session().room() == 0 {
+                return self.messages.put_back(message);
+            }
+            self.publish(message);
         }
     }
 
-    fn publish(&mut self, payload: Bytes) {
-        let message = Message {
-            payload: payload.clone(),
-            ..self.template.clone()
-        };
-        match self.client.session().publish(message, 0) {
+    fn publish(&mut self, mut message: Message) {
+        match self.client.session().publish_copy(&message, 0) {
             Ok(_) => {
-                self.tally.total += 1;
-                if self.template.qos == QoS::AtMostOnce {
-                    self.tally.on_their_way += 1;
+                self.tally.taken(1);
+                if message.qos == QoS::AtMostOnce {
+                    self.tally.set_out();
+                    if let Some(unsent) = &mut self.unsent {
+                        unsent.set_out(message);
+                    }
                 }
             }
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
-                self.feed.put_back(payload);
+                self.messages.put_back(message);
             }
             Err(PublishError::QosNotSupported { .. })
                 if !self.diagnostics.dialect().is_native() =>
             {
                 self.verdict = Some(Verdict::qos_not_supported());
-                self.feed.stop();
+                self.stopped = true;
             }
             // mosquitto_pub leaves the flag out and says nothing.
             Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
-                self.template.retain = false;
-                self.feed.put_back(payload);
+                message.retain = false;
+                self.messages.put_back(message);
             }
             Err(error) => {
-                self.tally.total += 1;
-                self.refuse(error.to_string());
+                self.tally.taken(1);
+                self.refuse(message, error.to_string());
             }
         }
     }
 
-    fn refuse(&mut self, why: String) {
-        self.tally.refused += 1;
-        if self.tally.refusal.is_none() {
-            self.tally.refusal = Some(why);
+    fn refuse(&mut self, message: Message, why: impl Into<Refusal>) {
+        self.tally.refuse(message.topic.as_str(), why);
+        if let Some(unsent) = &mut self.unsent {
+            unsent.add(message);
         }
         // More of the same would be refused as well.
-        self.feed.stop();
+        self.stopped = true;
+    }
+
+    fn takes_no_more(&self) -> bool {
+        self.stopped
+            || self.messages.has_ended()
+            || (self.interrupted.is_some() && self.messages.is_waiting())
     }
 
     fn is_done(&mut self) -> bool {
-        self.feed.has_ended()
-            && self.tally.on_their_way == 0
+        self.takes_no_more()
+            && !self.tally.are_any_on_their_way()
+            && !self.tally.are_any_unconfirmed()
             && self.client.session().unacknowledged() == 0
     }
 
-    async fn finish(mut self) -> Result<(), Error> {
-        let linger = self.template.qos == QoS::AtMostOnce && self.tally.total > 0;
-        let closed = self
-            .client
-            .close(Some(Reason::SUCCESS), self.disconnect, linger)
-            .await;
-        let tally = self.tally;
+    /// Ends the connection, keeps what was not acknowledged, and says what became of all.
+    async fn settle(self, end: End, mut signals: Signals) -> Result<(), Error> {
+        let native = self.diagnostics.dialect().is_native();
+        let mut client = self.client;
+        let mut outcome = Outcome {
+            messages: self.messages,
+            tally: self.tally,
+            unsent: self.unsent,
+            diagnostics: self.diagnostics,
+        };
+        let accepted = client.session().times_accepted() > 0;
+        outcome.keep_unacknowledged(client.session());
+        match &end {
+            End::Failed(error) => outcome.broke(&error.to_string()),
+            End::Complete => {
+                // To mosquitto_pub what was written is delivered; let it arrive.
+                let linger = outcome.tally.has_trusted();
+                let closed = client
+                    .close(Some(Reason::SUCCESS), self.disconnect, linger)
+                    .await;
+                if let (true, Err(error)) = (linger, closed) {
+                    outcome.tally.distrust(&error.to_string());
+                }
+            }
+            End::TimedOut(_) | End::Interrupted(_) => {
+                outcome.broke("there was no time left");
+                ending::goodbye(client, Some(Reason::SUCCESS), self.disconnect).await;
+            }
+        }
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        if let Some(why) = tally.refusal {
-            let topic = self.template.topic.to_string();
-            let why = if tally.total > 1 {
-                format!(
-                    "{why}; {} of {} messages acknowledged",
-                    tally.delivered, tally.total
-                )
-            } else {
-                why
-            };
-            return Err(Error::PublishRefused { topic, why });
+        if native && (self.stopped || !matches!(end, End::Complete)) {
+            outcome.take_the_rest(&end, &mut signals).await;
         }
-        if let Some(error) = self.feed.take_error() {
-            return Err(Error::io(
-                format!("cannot read more of stdin after {} messages", tally.total),
+        outcome.judge(end, accepted)
+    }
+}
+
+/// What is left when nothing is sent any more.
+struct Outcome<'a> {
+    messages: Messages,
+    tally: Tally,
+    unsent: Option<Unsent>,
+    diagnostics: &'a Diagnostics,
+}
+
+impl Outcome<'_> {
+    fn keep_unacknowledged(&mut self, session: &Session) {
+        if let Some(unsent) = &mut self.unsent {
+            for message in session.unacknowledged_messages() {
+                unsent.add(message.clone());
+            }
+        }
+    }
+
+    fn broke(&mut self, why: &str) {
+        self.tally.broke(why);
+        if let Some(unsent) = &mut self.unsent {
+            unsent.broke();
+        }
+    }
+
+    /// Takes what was read, and with `--unsent` the rest of the input too: all of it, but when time
+    /// is over only what does not have to be waited for.
+    async fn take_the_rest(&mut self, end: &End, signals: &mut Signals) {
+        let in_time = matches!(end, End::Complete | End::Failed(_));
+        let read_on = self.unsent.is_some() && (in_time || self.messages.is_complete());
+        if !read_on || self.messages.read_on().is_err() {
+            self.messages.stop_reading();
+        }
+        let mut waited = false;
+        loop {
+            for _ in 0..REST_AT_ONCE {
+                let Some(message) = self.messages.next() else {
+                    break;
+                };
+                self.tally.taken(1);
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.add(message);
+                }
+            }
+            tell_skipped(&mut self.messages, self.diagnostics);
+            let waits = self.messages.is_waiting();
+            let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
+            if self.messages.has_ended() || failed || (waits && !read_on) {
+                break;
+            }
+            if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
+                waited = true;
+                let path = unsent.path();
+                self.diagnostics
+                    .note(&format!("the rest of the input goes to '{path}'"));
+            }
+            tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                () = self.messages.ready(), if waits => {}
+                () = tokio::task::yield_now(), if !waits => {}
+            }
+        }
+        self.tally.taken(self.messages.set_aside());
+    }
+
+    fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
+        let input_error = self.messages.take_error();
+        let more = match self.diagnostics.dialect() {
+            Dialect::Native => self.messages.may_have_more() && input_error.is_none(),
+            Dialect::Mosquitto(_) => matches!(end, End::Interrupted(_)),
+        };
+        let more = more && !matches!(end, End::Complete);
+        let line = self.tally.line();
+        let kept = match self.unsent {
+            Some(unsent) => unsent.finish(&line, self.diagnostics),
+            None => Ok(()),
+        };
+        let skipped = self.messages.skipped();
+        if skipped > 0 {
+            self.diagnostics
+                .warn(&format!("skipped {skipped} that were no messages"));
+        }
+        kept.and(self.tally.judge(end, accepted, more))?;
+        match input_error {
+            None => Ok(()),
+            Some(error) => Err(input::broken_off(
                 error,
-            ));
-        }
-        if tally.unknown > 0 {
-            return Err(Error::NotAcknowledged {
-                acknowledged: tally.delivered,
-                total: tally.total,
-                why: format!(
-                    "the connection broke under {} messages of QoS 0",
-                    tally.unknown
-                ),
-            });
-        }
-        match closed {
-            Err(error) if linger => Err(Error::NotAcknowledged {
-                acknowledged: 0,
-                total: tally.total,
-                why: format!("the connection did not end in order: {error}"),
-            }),
-            _ => Ok(()),
+                &line,
+                "--skip-bad goes on behind it",
+            )),
         }
     }
+}
 
-    /// An error that ends it all: what it means when messages are left.
-    fn broken_off(&mut self, error: Error) -> Error {
-        let open = self.tally.total - self.tally.delivered - self.tally.refused;
-        if open == 0 {
-            return error;
-        }
-        Error::NotAcknowledged {
-            acknowledged: self.tally.delivered,
-            total: self.tally.total,
-            why: error.to_string(),
-        }
-    }
-
-    async fn interrupted(self, signal: Signal) -> Result<(), Error> {
-        let what = format!(
-            "{} of {} messages acknowledged",
-            self.tally.delivered, self.tally.total
-        );
-        ending::goodbye(self.client, Some(Reason::SUCCESS), self.disconnect).await;
-        Err(Error::Interrupted(signal, Some(what)))
+/// Names the records that are no messages, the first of them.
+fn tell_skipped(messages: &mut Messages, diagnostics: &Diagnostics) {
+    for bad in messages.complaints() {
+        diagnostics.warn(&format!("{bad}; skipped"));
     }
 }

@@ -39,7 +39,9 @@ impl Error {
                 | SessionError::Encode(_) => code::PROTOCOL,
             },
             Self::Dial(error) => dial_exit_code(error),
-            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
+                code::CONNECTION_LOST
+            }
             Self::Authentication(_) => code::AUTH,
             Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
             // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
@@ -50,10 +52,12 @@ impl Error {
             | Self::Tls(_)
             | Self::Input { .. }
             | Self::EmptyInput
+            | Self::BadRecord { .. }
             | Self::PublishRefused { .. }
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
             | Self::BenchFailed(_)
             | Self::BenchInvalid(_) => 1,
@@ -74,7 +78,9 @@ impl Error {
             },
             Self::Dial(error) => dial(error),
             Self::Tls(error) => tls(error),
-            Self::ConnectionLost(_) | Self::NotAcknowledged { .. } => LOST.into(),
+            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
+                LOST.into()
+            }
             Self::Authentication(_) => "Error: Authorisation failed\n".into(),
             Self::TimedOut(_) | Self::NoReply(_) => "Timed out\n".into(),
             Self::SubscribeRefused(_) => "All subscription requests were denied.\n".into(),
@@ -103,7 +109,9 @@ impl Error {
             | Self::Io { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
+            | Self::Command(_)
             | Self::Bench(_)
+            | Self::BadRecord { .. }
             | Self::BenchFailed(_)
             | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         }

@@ -24,6 +24,11 @@ impl Reason {
     pub const RECEIVE_MAXIMUM_EXCEEDED: Self = Self(0x93);
     pub const TOPIC_ALIAS_INVALID: Self = Self(0x94);
     pub const PACKET_TOO_LARGE: Self = Self(0x95);
+    pub const BANNED: Self = Self(0x8a);
+    pub const QUOTA_EXCEEDED: Self = Self(0x97);
+    pub const ADMINISTRATIVE_ACTION: Self = Self(0x98);
+    pub const USE_ANOTHER_SERVER: Self = Self(0x9c);
+    pub const SERVER_MOVED: Self = Self(0x9d);
     pub const CONNECTION_RATE_EXCEEDED: Self = Self(0x9f);
 
     /// Codes of 0x80 and above mean failure.

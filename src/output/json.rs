@@ -48,11 +48,20 @@ fn payload(payload: &[u8], parsed: bool, out: &mut Vec<u8>) {
     }
     match std::str::from_utf8(payload) {
         Ok(text) => {
-            out.extend_from_slice(b"\"payload\":");
-            if parsed && serde_json::from_str::<&RawValue>(text).is_ok() {
-                without_space(payload, out);
-            } else {
-                string(text, out);
+            let json = parsed.then(|| serde_json::from_str::<&RawValue>(text));
+            match json.and_then(Result::ok).map(RawValue::get) {
+                Some(json) => {
+                    // Otherwise these would look like text, and like nothing, to who publishes it again.
+                    if json.starts_with('"') || json == "null" {
+                        out.extend_from_slice(b"\"parsed\":true,");
+                    }
+                    out.extend_from_slice(b"\"payload\":");
+                    without_space(json.as_bytes(), out);
+                }
+                None => {
+                    out.extend_from_slice(b"\"payload\":");
+                    string(text, out);
+                }
             }
         }
         Err(_) => {
@@ -200,6 +209,7 @@ mod tests {
     use crate::mqtt::packet::Message;
     use crate::mqtt::properties::{Place, Property};
     use crate::mqtt::text::Text;
+    use crate::payload::json_line;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -285,7 +295,103 @@ mod tests {
         assert_eq!(end(with_payload(b"{oops"), true), r#"5,"payload":"{oops"}"#);
     }
 
+    #[test]
+    fn json_that_looks_like_text_or_nothing_is_marked() {
+        for (payload, end) in [
+            (&b"\"on\"\n"[..], r#"5,"parsed":true,"payload":"on"}"#),
+            (b"null", r#"4,"parsed":true,"payload":null}"#),
+            (b"on", r#"2,"payload":"on"}"#),
+            (b"", r#"0,"payload":null}"#),
+        ] {
+            let line = json(&with_payload(payload), true);
+            assert!(line.ends_with(end), "{line}");
+        }
+    }
+
+    fn any_text(pattern: &'static str) -> impl Strategy<Value = Text> {
+        pattern.prop_map(|text| Text::try_from(text).unwrap())
+    }
+
+    fn any_properties() -> impl Strategy<Value = Properties> {
+        let text = || any_text("[^\\x00]{0,20}");
+        let values = prop_oneof![
+            (0..=1u8).prop_map(|n| (PropertyId::PayloadFormatIndicator, Value::Byte(n))),
+            any::<u32>().prop_map(|n| (PropertyId::MessageExpiryInterval, Value::FourByte(n))),
+            text().prop_map(|text| (PropertyId::ContentType, Value::Text(text))),
+            any_text("[^\\x00+#]{1,20}")
+                .prop_map(|text| (PropertyId::ResponseTopic, Value::Text(text))),
+            any_bytes().prop_map(|data| (PropertyId::CorrelationData, Value::Binary(data))),
+            (text(), text())
+                .prop_map(|(name, value)| (PropertyId::UserProperty, Value::Pair(name, value))),
+        ];
+        proptest::collection::vec(values, 0..8).prop_map(|values| {
+            let mut properties = Properties::new();
+            for (id, value) in values {
+                // what may not stand twice stands once
+                let _ = properties.push(Place::Publish, Property::new(id, value).unwrap());
+            }
+            properties
+        })
+    }
+
+    fn any_bytes() -> impl Strategy<Value = Bytes> {
+        let json = r#"[ \n]{0,2}("[a-z]{0,3}"|null|true|-?[1-9][0-9]{0,30}(\.[0-9]{1,3}0)?|\{"a": \[\]\})[ \n]{0,2}"#;
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..60).prop_map(Bytes::from),
+            any::<String>().prop_map(Bytes::from),
+            json.prop_map(Bytes::from),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn a_line_is_the_message_again(
+            topic in any_text("[^\\x00+#]{1,30}"),
+            payload in any_bytes(),
+            qos in 0..3u8,
+            retain in any::<bool>(),
+            dup in any::<bool>(),
+            properties in any_properties(),
+        ) {
+            // User properties stand together in a line, so those of the message must too.
+            let (pairs, others): (Vec<_>, Vec<_>) =
+                properties.iter().cloned().partition(|p| p.id() == PropertyId::UserProperty);
+            let mut properties = Properties::new();
+            for property in pairs.into_iter().chain(others) {
+                properties.push(Place::Publish, property).unwrap();
+            }
+            let qos = QoS::from_u8(qos).unwrap();
+            let message = Message { topic, payload, qos, retain, properties };
+            let mut publish = Publish { dup, packet_id: u16::from(dup), message };
+            let line = json(&publish, false);
+            // what only a receiver has
+            for identifier in [1, 2] {
+                let identifier = Property::new(PropertyId::SubscriptionIdentifier, Value::VariableByte(identifier));
+                publish.message.properties.push(Place::Publish, identifier.unwrap()).unwrap();
+            }
+            let received = json(&publish, false);
+            let parsed = json(&publish, true);
+            let message = publish.message;
+            for line in [line, received, parsed] {
+                prop_assert!(!line.contains('\n'));
+                let back = json_line::parse(&Bytes::from(line.clone())).unwrap();
+                prop_assert_eq!(back.topic.as_ref(), Some(&message.topic));
+                prop_assert_eq!(back.qos, Some(message.qos));
+                prop_assert_eq!(back.retain, message.retain);
+                let identifier = PropertyId::SubscriptionIdentifier;
+                prop_assert_eq!(back.properties, message.properties.without(identifier));
+                if back.payload != message.payload {
+                    // of parsed JSON the blanks between its tokens go
+                    let mut expected = Vec::new();
+                    let blanks: &[_] = &[' ', '\n', '\t', '\r'];
+                    let text = std::str::from_utf8(&message.payload).unwrap().trim_matches(blanks);
+                    prop_assert!(serde_json::from_str::<&RawValue>(text).is_ok(), "{}", line);
+                    without_space(text.as_bytes(), &mut expected);
+                    prop_assert_eq!(&back.payload, &expected);
+                }
+            }
+        }
+
         #[test]
         fn every_payload_makes_a_valid_line_that_gives_it_back(data in proptest::collection::vec(any::<u8>(), 0..100)) {
             let mut publish = with_payload(b"");

@@ -4,15 +4,19 @@ pub mod bench;
 mod cjson;
 mod digits;
 mod display;
+mod folder;
 pub mod format;
 mod json;
 pub mod latency;
 mod lines;
 pub mod message;
+mod message_file;
 mod progress;
+mod prompt;
 mod rate;
+mod report;
+mod sink;
 mod spread;
-mod stdout;
 mod table;
 mod terminal;
 mod time;
@@ -24,11 +28,14 @@ use std::time::Duration;
 use colored::Colorize;
 
 pub use display::Display;
+pub use folder::Folder;
 use format::Complaint;
 pub use lines::Lines;
+pub use message_file::MessageFile;
 pub use progress::ProgressLine;
+pub use prompt::{Answer, ask_secret};
 pub use rate::Rate;
-pub use stdout::Stdout;
+pub use sink::Sink;
 pub use table::Table;
 pub use trace::Trace;
 
@@ -43,6 +50,8 @@ use crate::mqtt::session::{Direction, Observer};
 pub struct Diagnostics {
     dialect: Dialect,
     quiet: bool,
+    /// Natively: JSON in place of text.
+    json: bool,
 }
 
 impl Diagnostics {
@@ -54,7 +63,13 @@ impl Diagnostics {
         Self {
             dialect,
             quiet: false,
+            json: false,
         }
+    }
+
+    /// For `--json-errors`: warnings and errors as JSON from now on. mosquitto's clients have no such thing.
+    pub fn json(&mut self, json: bool) {
+        self.json = json && self.dialect.is_native();
     }
 
     /// For `--quiet`: from now on nothing but errors of the command line.
@@ -88,7 +103,9 @@ impl Diagnostics {
     }
 
     pub fn warn(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("warning", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
     }
@@ -102,7 +119,9 @@ impl Diagnostics {
     }
 
     pub fn note(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("note", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {text}"));
         }
     }
@@ -135,6 +154,10 @@ impl Diagnostics {
             return;
         }
         if self.quiet && error.exit_code() != 2 {
+            return;
+        }
+        if self.json {
+            line(&report::error(error));
             return;
         }
         line(&format!(

@@ -1,17 +1,22 @@
 //! The input modes of `pub` behind one face: payloads that are there, or will be.
 
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::lines::Lines;
-use crate::mqtt::packet::MAX_REMAINING_LENGTH;
+use super::error::{BadRecord, InputError, RecordError};
+use super::lines::{Lines, TooLong};
 
-/// Bytes that are read from stdin at once.
+/// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
-/// Chunks that may wait: stdin is read little faster than it is published.
+/// Chunks that may wait: the input is read little faster than it is published.
 const CHUNKS_AHEAD: usize = 2;
 
 /// What a source has to give now.
@@ -21,6 +26,8 @@ pub enum Next {
     /// Nothing yet: await [`Source::ready`].
     Later,
     End,
+    /// Reading was stopped, and all that was read has been given.
+    Stopped,
 }
 
 #[derive(Debug)]
@@ -32,58 +39,140 @@ pub enum Source {
         /// From the acknowledgement of one to the next.
         pause: Duration,
     },
-    /// Records of stdin.
-    Lines(StdinLines),
+    /// Records of a stream.
+    Records(Records),
+}
+
+/// Bytes that are read as they come.
+pub struct Stream {
+    /// What the user calls it.
+    name: String,
+    /// Read by one thread at a time.
+    input: Arc<Mutex<dyn Read + Send>>,
+    /// Whether nobody has to be waited for.
+    is_file: bool,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Stream {
+    pub fn stdin() -> Self {
+        Self {
+            name: "stdin".to_owned(),
+            input: Arc::new(Mutex::new(io::stdin())),
+            is_file: stdin_metadata().is_ok_and(|metadata| metadata.is_file()),
+        }
+    }
+
+    pub fn file(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self {
+            name: format!("'{}'", path.display()),
+            is_file: file.metadata()?.is_file(),
+            input: Arc::new(Mutex::new(file)),
+        })
+    }
+
+    #[cfg(test)]
+    pub fn of(input: impl Read + Send + 'static) -> Self {
+        Self {
+            name: "stdin".to_owned(),
+            input: Arc::new(Mutex::new(input)),
+            is_file: false,
+        }
+    }
+}
+
+/// What stdin is.
+pub fn stdin_metadata() -> io::Result<Metadata> {
+    File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
 }
 
 #[derive(Debug)]
-pub struct StdinLines {
+pub struct Records {
+    stream: Stream,
     lines: Lines,
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    chunks: Chunks,
+    /// Tells the reading thread to stop after the chunk that it waits for.
+    stop: Arc<AtomicBool>,
     state: Reading,
 }
+
+/// What the reading thread sends; an empty chunk is the end of the input.
+type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
 #[derive(Debug)]
 enum Reading {
     Open,
     Failed(Option<io::Error>),
-    Closed,
+    Ended,
+    Stopped,
 }
 
 impl Source {
-    /// Records of stdin as they come, each ended by `delimiter`. Starts a thread that reads, because
-    /// reading stdin blocks.
-    pub fn stdin_lines(delimiter: u8) -> io::Result<Self> {
-        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-        std::thread::Builder::new()
-            .name("stdin".to_owned())
-            .spawn(move || read_chunks(&mut io::stdin().lock(), &sender))?;
-        Ok(Self::Lines(StdinLines {
-            lines: Lines::new(delimiter),
+    /// Records of a stream as they come, each ended by `delimiter`, which is not empty, and of at most
+    /// `limit` bytes. Starts a thread that reads, because reading blocks.
+    pub fn records(stream: Stream, delimiter: Vec<u8>, limit: usize) -> io::Result<Self> {
+        let (chunks, stop) = start_reading(&stream)?;
+        Ok(Self::Records(Records {
+            stream,
+            lines: Lines::new(delimiter, limit),
             chunks,
+            stop,
             state: Reading::Open,
         }))
     }
 
+    /// Reads no more; what was read is still given, and then [`Next::Stopped`].
+    pub fn stop_reading(&mut self) {
+        if let Self::Records(records) = self {
+            records.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads on after [`Source::stop_reading`].
+    pub fn read_on(&mut self) -> io::Result<()> {
+        if let Self::Records(records) = self {
+            records.stop.store(false, Ordering::Relaxed);
+            if let Reading::Stopped = records.state {
+                (records.chunks, records.stop) = start_reading(&records.stream)?;
+                records.state = Reading::Open;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all there is can be taken without waiting for whoever makes the input.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Repeat { .. } => true,
+            Self::Records(records) => records.stream.is_file,
+        }
+    }
+
     /// The next payload if it is there. An error of the input comes once, at its place.
-    pub fn try_next(&mut self) -> io::Result<Next> {
+    pub fn try_next(&mut self) -> Result<Next, InputError> {
         match self {
             Self::Repeat { left: 0, .. } => Ok(Next::End),
             Self::Repeat { payload, left, .. } => {
                 *left -= 1;
                 Ok(Next::Payload(payload.clone()))
             }
-            Self::Lines(stdin) => stdin.try_next(),
+            Self::Records(records) => records.try_next(),
         }
     }
 
     /// Waits until [`Source::try_next`] has something new to say. Cancel-safe.
     pub async fn ready(&mut self) {
-        if let Self::Lines(stdin) = self
-            && matches!(stdin.state, Reading::Open)
+        if let Self::Records(records) = self
+            && matches!(records.state, Reading::Open)
         {
-            let chunk = stdin.chunks.recv().await;
-            stdin.take(chunk);
+            let chunk = records.chunks.recv().await;
+            records.take(chunk);
         }
     }
 
@@ -91,32 +180,41 @@ impl Source {
     pub fn pause(&self) -> Duration {
         match self {
             Self::Repeat { pause, .. } => *pause,
-            Self::Lines(_) => Duration::ZERO,
+            Self::Records(_) => Duration::ZERO,
+        }
+    }
+
+    /// Where the payload that came last stood.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Repeat { .. } => "the message".to_owned(),
+            Self::Records(records) => records.place(),
         }
     }
 }
 
-impl StdinLines {
-    fn try_next(&mut self) -> io::Result<Next> {
+impl Records {
+    fn try_next(&mut self) -> Result<Next, InputError> {
         loop {
             if let Some(record) = self.lines.next() {
-                return Ok(Next::Payload(record));
-            }
-            if self.lines.partial_len() > MAX_REMAINING_LENGTH {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a line is longer than an MQTT packet can be",
-                ));
+                return self.judge(record);
             }
             match &mut self.state {
                 Reading::Failed(error) => {
                     let error = error.take();
-                    self.state = Reading::Closed;
-                    return Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()));
+                    self.state = Reading::Ended;
+                    return Err(InputError::Read {
+                        input: self.stream.name.clone(),
+                        source: error.unwrap_or_else(|| io::ErrorKind::Other.into()),
+                    });
                 }
-                Reading::Closed => {
-                    return Ok(self.lines.last().map_or(Next::End, Next::Payload));
+                Reading::Ended => {
+                    return match self.lines.last() {
+                        Some(record) => self.judge(record),
+                        None => Ok(Next::End),
+                    };
                 }
+                Reading::Stopped => return Ok(Next::Stopped),
                 Reading::Open => match self.chunks.try_recv() {
                     Ok(chunk) => self.take(Some(chunk)),
                     Err(mpsc::error::TryRecvError::Empty) => return Ok(Next::Later),
@@ -126,27 +224,60 @@ impl StdinLines {
         }
     }
 
+    fn judge(&self, record: Result<Bytes, TooLong>) -> Result<Next, InputError> {
+        let bad = |TooLong| BadRecord {
+            place: self.place(),
+            why: RecordError::TooLong,
+        };
+        Ok(Next::Payload(record.map_err(bad)?))
+    }
+
+    fn place(&self) -> String {
+        let kind = match self.lines.delimiter() {
+            b"\n" => "line",
+            _ => "record",
+        };
+        format!("{kind} {} of {}", self.lines.number(), self.stream.name)
+    }
+
     fn take(&mut self, chunk: Option<io::Result<Bytes>>) {
         match chunk {
+            Some(Ok(chunk)) if chunk.is_empty() => self.state = Reading::Ended,
             Some(Ok(chunk)) => self.lines.push(chunk),
             Some(Err(error)) => self.state = Reading::Failed(Some(error)),
-            None => self.state = Reading::Closed,
+            None => self.state = Reading::Stopped,
         }
     }
 }
 
-fn read_chunks(input: &mut impl Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
+fn start_reading(stream: &Stream) -> io::Result<(Chunks, Arc<AtomicBool>)> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let input = Arc::clone(&stream.input);
+    std::thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(move || {
+            if let Ok(mut input) = input.lock() {
+                read_chunks(&mut *input, &sender, &stopped);
+            }
+        })?;
+    Ok((chunks, stop))
+}
+
+/// Sends what it reads, the end of the input as an empty chunk. It ends there, at an error, when
+/// nobody listens, and when it is stopped.
+fn read_chunks(input: &mut dyn Read, sender: &mpsc::Sender<io::Result<Bytes>>, stop: &AtomicBool) {
     let mut buffer = vec![0; CHUNK];
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         let result = match input.read(&mut buffer) {
-            Ok(0) => return,
             // a copy of what came, so that a short line that waits does not hold a whole buffer
             Ok(len) => Ok(Bytes::copy_from_slice(&buffer[..len])),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => Err(error),
         };
-        let failed = result.is_err();
-        if sender.blocking_send(result).is_err() || failed {
+        let is_last = result.as_ref().map_or(true, Bytes::is_empty);
+        if sender.blocking_send(result).is_err() || is_last {
             return;
         }
     }

@@ -4,7 +4,7 @@
 use crate::support::{Client, Running, free_port, mozzie, wait_until};
 
 /// Starts `mozzie broker` on a free port and reads from its stdout where it listens.
-fn broker() -> (Running, u16) {
+pub fn broker() -> (Running, u16) {
     let run = mozzie("broker --port 0").start();
     run.wait_for_stdout("\n");
     let url = String::from_utf8(run.printed()).unwrap();
@@ -36,6 +36,27 @@ fn messages_cross_the_embedded_broker_in_every_version_and_qos() {
                 .run()
                 .prints(format!("{topic} hello\n"));
         }
+    }
+}
+
+#[test]
+fn retained_only_is_complete_though_this_broker_looks_them_up_behind_the_suback() {
+    let (_broker, port) = broker();
+    let mut publisher = Client::connect(port);
+    for n in 0..300 {
+        publisher.publish(&format!("kept/{n}"), "x", 1, true);
+    }
+    for qos in [0, 1, 2] {
+        mozzie("sub -t kept/# --retained-only")
+            .at(port)
+            .args(&format!("-q {qos}"))
+            .run()
+            .prints("x\n".repeat(300));
+        mozzie("sub -t none --retained-only")
+            .at(port)
+            .args(&format!("-q {qos}"))
+            .run()
+            .prints("");
     }
 }
 

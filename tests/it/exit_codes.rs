@@ -340,6 +340,38 @@ fn e_does_not_hide_a_refused_subscription() {
 }
 
 #[test]
+fn strict_takes_no_refusal() {
+    let broker = Scripted::welcoming(|peer| {
+        let subscribe = peer.expect(wire::SUBSCRIBE);
+        peer.send(wire::suback(peer.v5, subscribe.id(), &[0, 0x80]));
+        peer.until_closed();
+    });
+    mozzie("sub -t fine -t refused/one --strict")
+        .at(broker.port)
+        .run()
+        .fails(5, &["refused/one"]);
+}
+
+#[test]
+fn a_lower_qos_than_asked_for_is_said_once() {
+    let broker = Scripted::start(|door| {
+        for connection in 0..2 {
+            let mut peer = door.welcome();
+            let subscribe = peer.expect(wire::SUBSCRIBE);
+            peer.send(wire::suback(peer.v5, subscribe.id(), &[1, 2]));
+            if connection == 1 {
+                peer.publish(0, 0, "low", "x");
+                peer.until_closed();
+            }
+        }
+    });
+    let done = mozzie("sub -t low -t high -q 2 -C 1").at(broker.port).run();
+    let said = "granted QoS 1 instead of 2 for 'low'";
+    assert_eq!(done.stderr.matches(said).count(), 1, "{done}");
+    assert!(!done.stderr.contains("'high'"), "{done}");
+}
+
+#[test]
 fn a_partly_refused_subscription_is_said() {
     let broker = Scripted::welcoming(|peer| {
         let subscribe = peer.expect(wire::SUBSCRIBE);

@@ -1,6 +1,6 @@
 //! `mozzie sub`: which messages are printed, how, and when it ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     needs,
@@ -190,6 +190,52 @@ fn w_without_a_count_is_a_time_to_listen() {
     broker.subscribed(1);
     Client::connect(broker.port).publish("w", "in time", 0, false);
     run.finish().prints("in time\n");
+}
+
+#[test]
+fn w_takes_fractions_and_units() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    for (typed, seconds) in [("200ms", 0.2), ("0.3", 0.3), ("0.005m", 0.3)] {
+        let start = Instant::now();
+        mozzie("sub -t w -W").arg(typed).at(broker.port).run().ends(
+            6,
+            "",
+            &[&format!("no message within {seconds} s")],
+        );
+        assert!(start.elapsed().as_secs_f64() >= seconds, "{typed}");
+    }
+}
+
+#[test]
+fn idle_timeout_ends_when_nothing_comes_any_more() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    mozzie("sub -t i --idle-timeout 200ms")
+        .at(broker.port)
+        .run()
+        .fails(6, &["no message", "0.2 s"]);
+    for (n, (options, code, says)) in [("", 0, ""), ("-C 99", 6, "of 99 messages")]
+        .into_iter()
+        .enumerate()
+    {
+        let run = mozzie("sub -t i --idle-timeout 1s")
+            .args(options)
+            .at(broker.port)
+            .start();
+        broker.subscribed(n + 2);
+        let mut publisher = Client::connect(broker.port);
+        let start = Instant::now();
+        let mut sent = String::new();
+        // Each begins the time anew.
+        while start.elapsed().as_secs_f64() < 1.3 {
+            publisher.publish("i", "x", 0, false);
+            sent.push_str("x\n");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let says: &[&str] = if says.is_empty() { &[] } else { &[says] };
+        run.finish().ends(code, sent, says);
+    }
 }
 
 #[test]

@@ -6,13 +6,14 @@ use super::arguments::{Input, Typed};
 use super::help;
 use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
-    DebugArgs, LoginArgs, SessionArgs, TransportArgs,
+    DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
 };
-use crate::cli::publish::{InputArgs, MessageArgs, PublishArgs};
+use crate::cli::profile::ProfileArgs;
+use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
-    LiveArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs, SubscribeArgs,
-    SubscriptionArgs,
+    DestinationArgs, LiveArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs,
+    SubscribeArgs, SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
 use crate::cli::values::{Percent, Span};
@@ -22,7 +23,7 @@ use crate::dialect::Tool;
 use crate::error::Verdict;
 use crate::mqtt::Version;
 use crate::mqtt::properties::{Place, PropertyId, Value};
-use crate::net::TlsVersion;
+use crate::net::{Secret, TlsVersion};
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -258,7 +259,7 @@ fn connection(
         },
         login: LoginArgs {
             username: typed.username.clone(),
-            password: typed.password.clone(),
+            password: typed.password.clone().map(Secret::new),
             id: typed.id.clone(),
             id_prefix: typed.id_prefix.clone(),
             ..LoginArgs::default()
@@ -285,6 +286,8 @@ fn connection(
             will_qos: typed.will_topic.is_some().then_some(typed.will_qos),
             will_retain: typed.will_retain,
         },
+        profile: ProfileArgs::default(),
+        retry: RetryArgs::default(),
     })
 }
 
@@ -328,12 +331,14 @@ fn publish(
     Ok(Command::Publish(Box::new(PublishArgs {
         message: MessageArgs {
             topic: Some(topic.clone()),
-            qos: typed.qos,
+            qos: Some(typed.qos),
             retain: typed.retain,
             repeat: typed.repeat.unwrap_or(1),
             repeat_delay: Span(delay),
         },
         input: input_args(input),
+        records: RecordArgs::default(),
+        delivery: DeliveryArgs::default(),
         connection: connection(&typed, properties, version)?,
         debug: debug(&typed),
     })))
@@ -359,11 +364,13 @@ fn subscribe(
             random_filter: typed.random_filter.map(Percent),
             unsubscribe: typed.unsubscribe.clone(),
             qos: typed.qos,
+            strict: false,
             no_local: false,
         },
         stop: StopArgs {
             count: typed.count,
             timeout: typed.timeout_s.map(|s| Span(Duration::from_secs(s))),
+            idle_timeout: None,
             exit_after_suback: typed.exit_after_suback,
         },
         retained: RetainedArgs {
@@ -375,6 +382,7 @@ fn subscribe(
             retain_handling: retain_handling(&typed).filter(|_| has_properties),
         },
         output: output(&typed),
+        destination: DestinationArgs::default(),
         live: LiveArgs {
             watch: typed.watch && !typed.message_rate,
             message_rate: typed.message_rate,

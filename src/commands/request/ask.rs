@@ -11,7 +11,7 @@ use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, display, ending, input, sleep_until};
 use crate::dialect::Dialect;
-use crate::error::{Error, Verdict as MosquittoVerdict, mosquitto_reason, with_details};
+use crate::error::{Error, Refusal, Verdict as MosquittoVerdict, mosquitto_reason};
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::reason::Reason;
@@ -19,7 +19,7 @@ use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version};
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Stdout, Trace, latency};
+use crate::output::{Diagnostics, Sink, Trace, latency};
 use crate::payload::Feed;
 use crate::signal::Signals;
 
@@ -144,8 +144,8 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
     }
     let many = args.input.stdin_lines;
     Ok(AskPlan {
-        subscriptions: Subscriptions {
-            list: vec![Subscription {
+        subscriptions: Subscriptions::new(
+            vec![Subscription {
                 retain_as_published: args.replies.retain_as_published,
                 retain_handling: args
                     .replies
@@ -153,8 +153,8 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
                     .map_or(RetainHandling::Always, Into::into),
                 ..super::subscription(response_topic.clone(), exchange.qos)
             }],
-            properties: properties.of(Place::Subscribe),
-        },
+            properties.of(Place::Subscribe),
+        ),
         response_topic,
         feed: Feed::new(input::source(args.input, &topic, 1, Duration::ZERO)?),
         template: Message {
@@ -205,7 +205,7 @@ pub struct Asker<'a> {
     client: Client,
     plan: AskPlan,
     printer: Printer,
-    stdout: Stdout,
+    stdout: Sink,
     /// Packets that are shown among the replies.
     trace: Option<Trace>,
     diagnostics: &'a Diagnostics,
@@ -233,7 +233,7 @@ pub struct Asker<'a> {
 impl<'a> Asker<'a> {
     pub fn new(
         plan: AskPlan,
-        stdout: Stdout,
+        stdout: Sink,
         observer: Option<Observer>,
         trace: Option<Trace>,
         diagnostics: &'a Diagnostics,
@@ -282,7 +282,7 @@ impl<'a> Asker<'a> {
                 }
                 written = self.stdout.ready(), if self.stdout.is_writing() => {
                     if let Err(error) = written {
-                        break ending::output_result(Err(error));
+                        break ending::output_result(&self.stdout, Err(error));
                     }
                 }
                 () = self.plan.feed.ready(), if self.plan.feed.is_waiting() => {}
@@ -374,8 +374,11 @@ impl<'a> Asker<'a> {
             return Err(refusal);
         }
         if let Some(error) = self.plan.feed.take_error() {
-            let what = format!("cannot read more of stdin after {} requests", self.asked);
-            return Err(Error::io(what, error));
+            return Err(input::broken_off(
+                error,
+                &format!("{} requests", self.asked),
+                "",
+            ));
         }
         if self.unanswered == 0 {
             return Ok(());
@@ -405,12 +408,12 @@ impl<'a> Asker<'a> {
         self.show_trace();
         match event {
             ClientEvent::Connected { resumed } => self.connected(resumed)?,
-            ClientEvent::Retrying { why, pause } => {
+            ClientEvent::Retrying { .. } => {
                 self.ready = false;
                 if self.ready_by.is_none() {
                     self.ready_by = self.plan.timeout.map(|timeout| Instant::now() + timeout);
                 }
-                self.diagnostics.retrying(&why, pause);
+                subscription::aside(event, self.diagnostics);
             }
             ClientEvent::Session(Event::Subscribed(answer)) if self.takes_the_first() => {
                 self.subscribed_as_mosquitto(&answer)?;
@@ -421,21 +424,12 @@ impl<'a> Asker<'a> {
                     .judge(&answer, true, self.diagnostics)?;
                 self.become_ready();
             }
-            ClientEvent::Session(Event::Message(publish)) => self.message(&publish),
+            ClientEvent::Session(Event::Message(publish, _)) => self.message(&publish),
             ClientEvent::Session(Event::Acknowledged(ack)) => self.acknowledged(&ack),
-            ClientEvent::Session(Event::Undeliverable { token, error }) => {
+            ClientEvent::Session(Event::Undeliverable { token, error, .. }) => {
                 self.refuse(token, error.to_string());
             }
-            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
-            ClientEvent::Drained => {}
-            // The client keeps the rest to itself.
-            ClientEvent::Session(
-                Event::Unsubscribed(_)
-                | Event::Unexpected { .. }
-                | Event::Connected(_)
-                | Event::Auth(_)
-                | Event::Disconnected(_),
-            ) => {}
+            other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
     }
@@ -448,7 +442,8 @@ impl<'a> Asker<'a> {
             self.unanswered(&lost, ": the connection broke before it came");
         }
         if subscription::connected(&mut self.client, resumed, self.diagnostics) {
-            self.plan.subscriptions.ask(&mut self.client)?;
+            let dialect = self.diagnostics.dialect();
+            self.plan.subscriptions.ask(&mut self.client, dialect)?;
         } else {
             self.become_ready();
         }
@@ -529,7 +524,7 @@ impl<'a> Asker<'a> {
     fn acknowledged(&mut self, ack: &Acknowledged) {
         // mosquitto_rr waits on, whatever became of its request.
         if ack.reason.is_error() && !self.takes_the_first() {
-            let why = with_details(ack.reason.to_string(), &ack.properties);
+            let why = Refusal::of(ack.reason, &ack.properties);
             self.refuse(ack.token, why);
             return;
         }
@@ -543,11 +538,13 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn refuse(&mut self, number: u64, why: String) {
+    fn refuse(&mut self, number: u64, why: impl Into<Refusal>) {
         self.outstanding.remove(number);
         let topic = self.plan.template.topic.to_string();
-        self.refusal
-            .get_or_insert(Error::PublishRefused { topic, why });
+        self.refusal.get_or_insert_with(|| Error::PublishRefused {
+            topic,
+            why: why.into(),
+        });
         // More of the same would be refused as well.
         self.plan.feed.stop();
     }

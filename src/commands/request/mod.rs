@@ -1,10 +1,9 @@
 //! `mozzie rr`: requests with their replies, from either side.
 //!
 //! `ask` sends requests and prints the replies, `outstanding` knows which reply belongs to which
-//! request; `serve` answers requests with what a command prints, `job` is one run of that command.
+//! request; `serve` answers requests with what a command prints.
 
 mod ask;
-mod job;
 mod outstanding;
 mod serve;
 
@@ -13,7 +12,7 @@ use crate::error::Error;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::text::Text;
-use crate::output::{Diagnostics, Stdout, Trace};
+use crate::output::{Diagnostics, Sink, Trace};
 use crate::signal::Signals;
 
 pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
@@ -35,7 +34,8 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     } else {
         let plan = ask::plan(args, dialect)?;
         runtime.block_on(async {
-            let stdout = Stdout::new().map_err(|e| Error::io("cannot start writing", e))?;
+            let stdout =
+                Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;
             ask::Asker::new(plan, stdout, trace, mixed_in, diagnostics)
                 .run(signals()?)
                 .await

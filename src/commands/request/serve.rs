@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::job::{self, JobError};
 use crate::cli::request::RequestArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
+use crate::commands::job::{self, JobError, Output};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, sleep_until};
 use crate::dialect::Dialect;
-use crate::error::{Error, with_details};
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -90,10 +90,7 @@ pub fn plan(args: RequestArgs) -> Result<ServePlan, Error> {
         .map(|filter| super::subscription(filter, exchange.qos))
         .collect();
     Ok(ServePlan {
-        subscriptions: Subscriptions {
-            list,
-            properties: properties.of(Place::Subscribe),
-        },
+        subscriptions: Subscriptions::new(list, properties.of(Place::Subscribe)),
         command: args.serve.exec.unwrap_or_default().into(),
         response_topic,
         template: Message {
@@ -229,35 +226,27 @@ impl<'a> Server<'a> {
             ClientEvent::Connected { resumed } => {
                 let anew = subscription::connected(&mut self.client, resumed, self.diagnostics);
                 if anew || self.answer_due {
-                    self.answer_due = self.plan.subscriptions.ask(&mut self.client)?;
+                    self.answer_due = self
+                        .plan
+                        .subscriptions
+                        .ask(&mut self.client, Dialect::Native)?;
                 }
             }
-            ClientEvent::Retrying { why, pause } => self.diagnostics.retrying(&why, pause),
             ClientEvent::Session(Event::Subscribed(answer)) => {
                 self.answer_due = false;
                 self.plan
                     .subscriptions
                     .judge(&answer, false, self.diagnostics)?;
             }
-            ClientEvent::Session(Event::Message(publish)) => self.message(publish),
+            ClientEvent::Session(Event::Message(publish, _)) => self.message(publish),
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
-                let why = with_details(ack.reason.to_string(), &ack.properties);
+                let why = Refusal::of(ack.reason, &ack.properties);
                 self.refused("a reply", why);
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
                 self.refused("a reply", error.to_string());
             }
-            ClientEvent::Odd(what) => self.diagnostics.warn(&what),
-            // Delivered replies; the rest the client keeps to itself.
-            ClientEvent::Drained
-            | ClientEvent::Session(
-                Event::Acknowledged(_)
-                | Event::Unsubscribed(_)
-                | Event::Unexpected { .. }
-                | Event::Connected(_)
-                | Event::Auth(_)
-                | Event::Disconnected(_),
-            ) => {}
+            other => subscription::aside(other, self.diagnostics),
         }
         Ok(())
     }
@@ -299,10 +288,12 @@ impl<'a> Server<'a> {
         {
             self.waiting_bytes -= request.size();
             let command = Arc::clone(&self.plan.command);
-            let limit = self.client.session().maximum_packet_size();
+            let output = Output::Captured(self.client.session().limits().maximum_packet_size);
             let stop = self.stop.subscribe();
             self.running.spawn(async move {
-                let result = job::run(&command, &request.message, limit, stop).await;
+                let message = &request.message;
+                let stdin = message.payload.clone();
+                let result = job::run(&command, message, stdin, output, stop).await;
                 Ended { request, result }
             });
         }
@@ -346,7 +337,7 @@ impl<'a> Server<'a> {
 
     fn send_replies(&mut self) {
         while let Some(reply) = self.replies.pop_front() {
-            match self.client.session().publish(reply.clone(), 0) {
+            match self.client.session().publish_copy(&reply, 0) {
                 Ok(_) => {}
                 Err(PublishError::WindowFull | PublishError::NotConnected) => {
                     self.replies.push_front(reply);
@@ -361,7 +352,8 @@ impl<'a> Server<'a> {
     }
 
     /// The broker does not take a reply; the next may fare better.
-    fn refused(&mut self, name: &str, why: String) {
+    fn refused(&mut self, name: &str, why: impl Into<Refusal>) {
+        let why = why.into();
         self.diagnostics
             .warn(&format!("the broker refused {name}: {why}"));
         let topic = "a response topic".to_owned();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::inbound::Receipt;
 use crate::mqtt::QoS;
 use crate::mqtt::codec::{DecodeError, EncodeError};
-use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Packet, Publish, SubAck};
+use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Message, Packet, Publish, SubAck};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
 
@@ -13,17 +14,21 @@ use crate::mqtt::reason::Reason;
 pub enum Event {
     /// The broker accepted the connection.
     Connected(ConnAck),
-    /// A message for us, its topic alias resolved. QoS 1 and 2 are acknowledged by the session.
-    Message(Publish),
+    /// A message for us, its topic alias resolved. QoS 1 and 2 are acknowledged by the session, or, with
+    /// a receipt, when the owner gives that back.
+    Message(Publish, Option<Receipt>),
     /// A publish of ours has ended: PUBACK, PUBCOMP, or a refusing PUBREC.
     Acknowledged(Acknowledged),
     /// A kept publish cannot be sent to the broker that we are connected to now.
     Undeliverable {
         token: u64,
+        message: Box<Message>,
         error: PublishError,
     },
     Subscribed(SubAck),
     Unsubscribed(SubAck),
+    /// The answer to [`Session::ping`](super::Session::ping).
+    Pong,
     /// The broker asks for the next step of an authentication exchange.
     Auth(Auth),
     /// The broker ends the connection and says why (MQTT 5).
@@ -45,6 +50,8 @@ pub struct Acknowledged {
     /// Below 0x80: delivered to the broker.
     pub reason: Reason,
     pub properties: Properties,
+    /// The message itself where the broker refused it.
+    pub refused: Option<Box<Message>>,
 }
 
 /// Why the connection cannot go on.

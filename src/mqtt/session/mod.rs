@@ -9,20 +9,23 @@
 
 mod alias;
 mod event;
+mod inbound;
 mod keep_alive;
 mod outbound;
 mod settings;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
 pub use self::event::{Acknowledged, Direction, Event, Observer, PublishError, SessionError};
+pub use self::inbound::Receipt;
 pub use self::settings::{Identity, Limits, Settings};
 
 use self::alias::{InboundAliases, OutboundAliases};
+use self::inbound::{Arrival, Inbound, State};
 use self::keep_alive::KeepAlive;
 use self::outbound::{Outbound, Resend, Stage};
 use super::QoS;
@@ -63,11 +66,16 @@ pub struct Session {
     resumed: bool,
     output: BytesMut,
     outbound: Outbound,
-    /// QoS 2 packet ids that were delivered and wait for PUBREL.
-    unreleased: HashSet<u16>,
+    inbound: Inbound,
+    /// Whether the owner acknowledges what comes in.
+    by_owner: bool,
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
     keep_alive: KeepAlive,
+    /// PINGREQ packets of this connection that were not answered.
+    pings: u32,
+    /// The owner waits for the answer to all of them.
+    probed: bool,
     events: VecDeque<Event>,
     observer: Option<Observer>,
 }
@@ -85,12 +93,21 @@ impl Session {
             resumed: false,
             output: BytesMut::new(),
             outbound: Outbound::default(),
-            unreleased: HashSet::new(),
+            inbound: Inbound::default(),
+            by_owner: false,
             inbound_aliases: InboundAliases::default(),
             outbound_aliases: OutboundAliases::default(),
+            pings: 0,
+            probed: false,
             events: VecDeque::new(),
             observer: None,
         }
+    }
+
+    /// From now on messages of QoS 1 and 2 are acknowledged when the owner says so
+    /// ([`Session::acknowledge`]), in the order in which they came, and no sooner.
+    pub fn acknowledge_by_owner(&mut self) {
+        self.by_owner = true;
     }
 
     pub fn observe(&mut self, observer: Observer) {
@@ -110,11 +127,6 @@ impl Session {
     /// How often the broker has accepted this session.
     pub fn times_accepted(&self) -> u32 {
         self.accepted
-    }
-
-    /// The largest packet that the broker takes, in bytes; what it has not said yet is the protocol's.
-    pub fn maximum_packet_size(&self) -> usize {
-        self.limits.maximum_packet_size
     }
 
     /// Whether the broker goes on with a session that we asked it to keep.
@@ -144,6 +156,8 @@ impl Session {
         self.write(&connect)?;
         self.phase = Phase::Connecting { since: now };
         self.keep_alive = KeepAlive::new(settings.keep_alive, now);
+        self.pings = 0;
+        self.probed = false;
         Ok(())
     }
 
@@ -152,6 +166,7 @@ impl Session {
         self.phase = Phase::Closed;
         self.output = BytesMut::new();
         self.outbound.close();
+        self.inbound.close();
         self.inbound_aliases = InboundAliases::default();
         self.outbound_aliases = OutboundAliases::default();
     }
@@ -227,7 +242,7 @@ impl Session {
             }
             Phase::Connected => match self.keep_alive.check(now, reading) {
                 keep_alive::Verdict::Fine => Ok(()),
-                keep_alive::Verdict::Ping => self.write(&Packet::PingReq),
+                keep_alive::Verdict::Ping => self.write_ping(),
                 keep_alive::Verdict::Dead => {
                     self.phase = Phase::Ended;
                     Err(SessionError::KeepAliveTimeout(self.keep_alive.interval()))
@@ -250,23 +265,82 @@ impl Session {
         self.outbound.unacknowledged()
     }
 
+    /// Those publishes, in the order of sending. The broker may have got each of them.
+    pub fn unacknowledged_messages(&self) -> impl Iterator<Item = &Message> {
+        self.outbound.messages()
+    }
+
+    /// What the broker that we are connected to allows; before the first connection everything.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The owner has handled the message with this receipt, also if the connection it came on is gone:
+    /// when the broker sends it again it is acknowledged and not delivered a second time.
+    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SessionError> {
+        self.settle(receipt, State::Handled)
+    }
+
+    /// The message with this receipt is not to be acknowledged on this connection, and those behind it
+    /// need not wait for it. The broker sends it again on the next one, if it keeps the session.
+    pub fn leave(&mut self, receipt: Receipt) -> Result<(), SessionError> {
+        self.settle(receipt, State::Left)
+    }
+
+    fn settle(&mut self, receipt: Receipt, state: State) -> Result<(), SessionError> {
+        self.inbound.settle(receipt, state);
+        self.write_due()
+    }
+
+    /// Messages of QoS 1 and 2 whose exchange with the broker has begun and not ended.
+    pub fn unfinished(&self) -> usize {
+        self.inbound.unfinished()
+    }
+
+    /// Asks the broker for a sign of life; [`Event::Pong`] answers when everything that it sent before
+    /// has come. Nothing while not connected.
+    pub fn ping(&mut self) -> Result<(), SessionError> {
+        if self.phase != Phase::Connected {
+            return Ok(());
+        }
+        self.probed = true;
+        self.write_ping()
+    }
+
     /// Publishes a message whose topic is a valid topic name. At QoS 1 and 2 the session keeps it
     /// until [`Event::Acknowledged`] returns `token`. Returns the packet id, 0 at QoS 0.
     pub fn publish(&mut self, message: Message, token: u64) -> Result<u16, PublishError> {
+        let packet_id = self.send_publish(&message)?;
+        if packet_id != 0 {
+            self.outbound.push_sent(message, token);
+        }
+        Ok(packet_id)
+    }
+
+    /// The same for a message that the caller keeps, which at QoS 0 needs no copy.
+    pub fn publish_copy(&mut self, message: &Message, token: u64) -> Result<u16, PublishError> {
+        let packet_id = self.send_publish(message)?;
+        if packet_id != 0 {
+            self.outbound.push_sent(message.clone(), token);
+        }
+        Ok(packet_id)
+    }
+
+    /// Writes a new PUBLISH. Returns the packet id by which it must be kept, 0 at QoS 0.
+    fn send_publish(&mut self, message: &Message) -> Result<u16, PublishError> {
         if self.phase != Phase::Connected {
             return Err(PublishError::NotConnected);
         }
-        self.check(&message)?;
+        self.check(message)?;
         if message.qos == QoS::AtMostOnce {
-            self.write_publish(&message, 0, false)?;
+            self.write_publish(message, 0, false)?;
             return Ok(0);
         }
         if self.outbound.room(self.window()) == 0 {
             return Err(PublishError::WindowFull);
         }
         let packet_id = self.outbound.next_packet_id();
-        self.write_publish(&message, packet_id, false)?;
-        self.outbound.push_sent(message, token);
+        self.write_publish(message, packet_id, false)?;
         Ok(packet_id)
     }
 
@@ -352,6 +426,26 @@ impl Session {
         codec::encode(self.settings.version, packet, &mut self.output)?;
         if let Some(observer) = &mut self.observer {
             observer(Direction::Sent, packet);
+        }
+        Ok(())
+    }
+
+    fn write_ping(&mut self) -> Result<(), SessionError> {
+        self.pings += 1;
+        self.write(&Packet::PingReq)
+    }
+
+    /// Acknowledges what the owner has handled, as far as the order allows.
+    fn write_due(&mut self) -> Result<(), SessionError> {
+        while self.phase == Phase::Connected
+            && let Some((packet_id, qos)) = self.inbound.next_due()
+        {
+            if qos == QoS::ExactlyOnce {
+                self.inbound.received(packet_id);
+                self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
+            } else {
+                self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?;
+            }
         }
         Ok(())
     }
@@ -450,7 +544,7 @@ impl Session {
             Packet::PubComp(ack) => self.handle_pubcomp(ack),
             Packet::SubAck(ack) => self.handle_answer("SUBACK", ack, Event::Subscribed),
             Packet::UnsubAck(ack) => self.handle_answer("UNSUBACK", ack, Event::Unsubscribed),
-            Packet::PingResp => Ok(None),
+            Packet::PingResp => Ok(self.handle_pingresp()),
             Packet::Disconnect(disconnect) => {
                 self.phase = Phase::Ended;
                 Ok(Some(Event::Disconnected(disconnect)))
@@ -484,7 +578,7 @@ impl Session {
         // Some brokers say "session present" to a clean start; what we asked for is what counts.
         self.resumed = connack.session_present && !self.asked_clean;
         if !self.resumed {
-            self.unreleased.clear();
+            self.inbound.forget();
         }
         self.outbound.reopen(self.resumed);
         self.resend()?;
@@ -514,7 +608,12 @@ impl Session {
                         Ok(()) => self.outbound.put_back(index, message),
                         Err(error) => {
                             let token = self.outbound.complete(index);
-                            self.events.push_back(Event::Undeliverable { token, error });
+                            let message = Box::new(message);
+                            self.events.push_back(Event::Undeliverable {
+                                token,
+                                message,
+                                error,
+                            });
                         }
                     }
                 }
@@ -530,22 +629,13 @@ impl Session {
         let packet_id = publish.packet_id;
         match publish.message.qos {
             QoS::AtMostOnce => {}
+            _ if self.by_owner => return self.hold(publish),
             QoS::AtLeastOnce => self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?,
             QoS::ExactlyOnce => {
-                let is_new = !self.unreleased.contains(&packet_id);
+                let is_new = !self.inbound.is_unreleased(packet_id);
                 if is_new {
-                    let maximum = self
-                        .settings
-                        .connect_properties
-                        .number(PropertyId::ReceiveMaximum)
-                        .unwrap_or(65_535);
-                    if self.unreleased.len() >= maximum as usize {
-                        return Err(SessionError::Protocol {
-                            reason: Reason::RECEIVE_MAXIMUM_EXCEEDED,
-                            what: format!("more than the receive maximum of {maximum} messages"),
-                        });
-                    }
-                    self.unreleased.insert(packet_id);
+                    self.check_receive_maximum(self.inbound.unfinished())?;
+                    self.inbound.received(packet_id);
                 }
                 self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
                 if !is_new {
@@ -553,7 +643,53 @@ impl Session {
                 }
             }
         }
-        Ok(Some(Event::Message(publish)))
+        Ok(Some(Event::Message(publish, None)))
+    }
+
+    /// Gives a message to the owner, who acknowledges it.
+    fn hold(&mut self, publish: Publish) -> Result<Option<Event>, SessionError> {
+        let packet_id = publish.packet_id;
+        if publish.message.qos == QoS::ExactlyOnce && self.inbound.is_unreleased(packet_id) {
+            self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
+            return Ok(None);
+        }
+        let before = self.inbound.unfinished();
+        match self.inbound.hold(&publish) {
+            Arrival::New(receipt) => {
+                self.check_receive_maximum(before)?;
+                Ok(Some(Event::Message(publish, Some(receipt))))
+            }
+            Arrival::Known => {
+                // It may have been handled while there was no connection.
+                self.write_due()?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the broker may send one more, of `unfinished` (section 4.9).
+    fn check_receive_maximum(&self, unfinished: usize) -> Result<(), SessionError> {
+        let maximum = self
+            .settings
+            .connect_properties
+            .number(PropertyId::ReceiveMaximum)
+            .unwrap_or(65_535);
+        if unfinished >= maximum as usize {
+            return Err(SessionError::Protocol {
+                reason: Reason::RECEIVE_MAXIMUM_EXCEEDED,
+                what: format!("more than the receive maximum of {maximum} messages"),
+            });
+        }
+        Ok(())
+    }
+
+    fn handle_pingresp(&mut self) -> Option<Event> {
+        self.pings = self.pings.saturating_sub(1);
+        let answered = self.probed && self.pings == 0;
+        answered.then(|| {
+            self.probed = false;
+            Event::Pong
+        })
     }
 
     fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), SessionError> {
@@ -628,7 +764,7 @@ impl Session {
     }
 
     fn handle_pubrel(&mut self, ack: Ack) -> Result<Option<Event>, SessionError> {
-        let reason = if self.unreleased.remove(&ack.packet_id) {
+        let reason = if self.inbound.release(ack.packet_id) {
             Reason::SUCCESS
         } else {
             Reason::PACKET_IDENTIFIER_NOT_FOUND
@@ -652,6 +788,10 @@ impl Session {
     }
 
     fn finish(&mut self, index: usize, ack: Ack, qos: QoS) -> Result<Option<Event>, SessionError> {
+        let refused = ack
+            .reason
+            .is_error()
+            .then(|| Box::new(self.outbound.take_message(index)));
         let token = self.outbound.complete(index);
         if self.outbound.has_resends() {
             self.resend()?;
@@ -662,6 +802,7 @@ impl Session {
             qos,
             reason: ack.reason,
             properties: ack.properties,
+            refused,
         })))
     }
 

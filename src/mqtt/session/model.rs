@@ -1,6 +1,6 @@
 //! A model broker behind a faulty link: random scripts check what each QoS promises.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -23,6 +23,8 @@ enum Step {
     Answer(usize),
     /// The broker repeats the last acknowledgement it sent.
     RepeatAnswer,
+    /// The client's owner is done with one of the messages that it has, in any order.
+    OwnerHandles(usize),
     Cut {
         session_kept: bool,
         receive_maximum: u16,
@@ -37,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..8usize).prop_map(Step::Down),
         6 => (0..8usize).prop_map(Step::Answer),
         1 => Just(Step::RepeatAnswer),
+        4 => (0..8usize).prop_map(Step::OwnerHandles),
         2 => (any::<bool>(), 1..8u16).prop_map(|(session_kept, receive_maximum)| Step::Cut { session_kept, receive_maximum }),
     ]
 }
@@ -56,6 +59,10 @@ struct Broker {
     passed_on: Vec<u64>,
     /// Messages to the client that it has not acknowledged; true once PUBREC came.
     to_client: BTreeMap<u16, (Message, bool)>,
+    /// Their packet ids in the order of this connection, as far as the first acknowledgement is due.
+    unanswered: VecDeque<u16>,
+    /// What the client's owner is done with, where it is the owner who acknowledges.
+    handled: Option<HashSet<u64>>,
     next_id: u16,
 }
 
@@ -88,6 +95,7 @@ impl Broker {
         self.owed.clear();
         self.down.clear();
         self.last_answer = None;
+        self.unanswered.clear();
         if !session_kept {
             self.held.clear();
             self.to_client.clear();
@@ -109,6 +117,7 @@ impl Broker {
             self.down.push(if *received {
                 Packet::PubRel(ack(*packet_id))
             } else {
+                self.unanswered.push_back(*packet_id);
                 Packet::Publish(Publish {
                     dup: true,
                     packet_id: *packet_id,
@@ -152,9 +161,11 @@ impl Broker {
                 self.owed.push(Packet::PubComp(ack(release.packet_id)));
             }
             Packet::PubAck(ack) => {
+                self.answered(ack.packet_id);
                 self.to_client.remove(&ack.packet_id);
             }
             Packet::PubRec(rec) => {
+                self.answered(rec.packet_id);
                 if let Some((_, received)) = self.to_client.get_mut(&rec.packet_id) {
                     *received = true;
                 }
@@ -165,6 +176,20 @@ impl Broker {
             }
             Packet::Connect(_) => {}
             other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    /// The first acknowledgement of a message came: in the order of the messages of its QoS, and no
+    /// sooner than the client's owner allows.
+    fn answered(&mut self, packet_id: u16) {
+        let qos = |id: &u16| self.to_client[id].0.qos;
+        let wanted = qos(&packet_id);
+        let next = self.unanswered.iter().position(|id| qos(id) == wanted);
+        let id = next.and_then(|index| self.unanswered.remove(index));
+        assert_eq!(id, Some(packet_id), "out of order");
+        let token = number(&self.to_client[&packet_id].0);
+        if let Some(handled) = &self.handled {
+            assert!(handled.contains(&token), "{token} was not handled yet");
         }
     }
 
@@ -187,6 +212,7 @@ impl Broker {
             self.next_id = self.next_id % 1000 + 1;
             packet_id = self.next_id;
             self.to_client.insert(packet_id, (message.clone(), false));
+            self.unanswered.push_back(packet_id);
         }
         self.down.push(Packet::Publish(Publish {
             dup: false,
@@ -208,12 +234,14 @@ struct World {
     sent_by_broker: Vec<(u64, u8)>,
     acknowledged: Vec<u64>,
     received: Vec<u64>,
+    /// Messages with the client's owner.
+    with_owner: Vec<(Receipt, u64)>,
     sessions_lost: u32,
     loss_unheard: bool,
 }
 
 impl World {
-    fn new(version: Version, max_in_flight: u16) -> Self {
+    fn new(version: Version, max_in_flight: u16, by_owner: bool) -> Self {
         let now = Instant::now();
         let settings = Settings {
             version,
@@ -231,6 +259,7 @@ impl World {
             now,
             broker: Broker {
                 receive_maximum: 20,
+                handled: by_owner.then(HashSet::new),
                 ..Broker::default()
             },
             up: Vec::new(),
@@ -240,9 +269,13 @@ impl World {
             sent_by_broker: Vec::new(),
             acknowledged: Vec::new(),
             received: Vec::new(),
+            with_owner: Vec::new(),
             sessions_lost: 0,
             loss_unheard: true,
         };
+        if by_owner {
+            world.session.acknowledge_by_owner();
+        }
         world.connect(false);
         world
     }
@@ -282,7 +315,12 @@ impl World {
         }
         while let Some(event) = self.session.next(self.now, &mut self.input).unwrap() {
             match event {
-                Event::Message(publish) => self.received.push(number(&publish.message)),
+                Event::Message(publish, receipt) => {
+                    let token = number(&publish.message);
+                    self.received.push(token);
+                    self.with_owner
+                        .extend(receipt.map(|receipt| (receipt, token)));
+                }
                 Event::Acknowledged(ack) => self.acknowledged.push(ack.token),
                 Event::Connected(_) | Event::Unexpected { .. } => {}
                 other => panic!("unexpected {other:?}"),
@@ -315,6 +353,7 @@ impl World {
             Step::Up(count) => self.up(count),
             Step::Down(count) => self.down(count),
             Step::Answer(index) => self.broker.answer(index),
+            Step::OwnerHandles(index) => self.owner_handles(index),
             Step::RepeatAnswer => {
                 if let Some(packet) = self.broker.last_answer.clone() {
                     self.broker.down.push(packet);
@@ -340,16 +379,30 @@ impl World {
         }
     }
 
+    fn owner_handles(&mut self, index: usize) {
+        if self.with_owner.is_empty() {
+            return;
+        }
+        let index = index % self.with_owner.len();
+        let (receipt, token) = self.with_owner.swap_remove(index);
+        let handled = self.broker.handled.as_mut();
+        handled.expect("only then are there receipts").insert(token);
+        self.session.acknowledge(receipt).unwrap();
+    }
+
     /// Lets everything arrive.
     fn settle(&mut self) {
         for _ in 0..100_000 {
             self.up(usize::MAX);
             self.broker.answer(0);
             self.down(usize::MAX);
+            self.owner_handles(0);
             let quiet = self.session.output().is_empty()
                 && self.broker.owed.is_empty()
                 && self.broker.down.is_empty();
-            if quiet && self.session.unacknowledged() == 0 {
+            if quiet && self.session.unacknowledged() == 0 && self.with_owner.is_empty() {
+                assert!(self.broker.to_client.is_empty(), "not all is acknowledged");
+                assert_eq!(self.session.unfinished(), 0);
                 return;
             }
         }
@@ -406,9 +459,10 @@ proptest! {
     fn nothing_is_lost_over_a_faulty_link(
         version in prop_oneof![Just(Version::V31), Just(Version::V311), Just(Version::V5)],
         max_in_flight in 1..20u16,
+        by_owner in any::<bool>(),
         steps in proptest::collection::vec(step(), 1..150),
     ) {
-        let mut world = World::new(version, max_in_flight);
+        let mut world = World::new(version, max_in_flight, by_owner);
         for step in steps {
             world.run(step);
         }
@@ -419,7 +473,7 @@ proptest! {
 
 #[test]
 fn packet_ids_stay_unique_past_65535() {
-    let mut world = World::new(Version::V311, 20);
+    let mut world = World::new(Version::V311, 20, false);
     world.settle();
     for _ in 0..70_000 {
         world.run(Step::ClientPublishes(1));

@@ -139,6 +139,17 @@ impl Outbound {
         self.ring[index].stage = Stage::Released;
     }
 
+    /// Every publish that has not ended, in the order of sending.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.ring
+            .iter()
+            .filter(|entry| match entry.stage {
+                Stage::Queued | Stage::Sent | Stage::ToRelease | Stage::Released => true,
+                Stage::Request(_) | Stage::Done => false,
+            })
+            .map(|entry| &entry.message)
+    }
+
     /// Ends an entry and returns its token.
     pub fn complete(&mut self, index: usize) -> u64 {
         let entry = &mut self.ring[index];

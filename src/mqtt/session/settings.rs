@@ -60,6 +60,9 @@ pub struct Limits {
     /// Bytes of a whole packet.
     pub maximum_packet_size: usize,
     pub topic_alias_maximum: u16,
+    pub wildcard_subscriptions: bool,
+    pub shared_subscriptions: bool,
+    pub subscription_identifiers: bool,
 }
 
 impl Default for Limits {
@@ -70,6 +73,9 @@ impl Default for Limits {
             retain_available: true,
             maximum_packet_size: MAX_PACKET_SIZE,
             topic_alias_maximum: 0,
+            wildcard_subscriptions: true,
+            shared_subscriptions: true,
+            subscription_identifiers: true,
         }
     }
 }
@@ -89,6 +95,9 @@ impl Limits {
             maximum_packet_size: (or(Id::MaximumPacketSize, u32::MAX) as usize)
                 .min(MAX_PACKET_SIZE),
             topic_alias_maximum: or(Id::TopicAliasMaximum, 0) as u16,
+            wildcard_subscriptions: or(Id::WildcardSubscriptionAvailable, 1) == 1,
+            shared_subscriptions: or(Id::SharedSubscriptionAvailable, 1) == 1,
+            subscription_identifiers: or(Id::SubscriptionIdentifierAvailable, 1) == 1,
         }
     }
 }

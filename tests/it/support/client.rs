@@ -57,6 +57,14 @@ impl Client {
         client
     }
 
+    /// The same at QoS 0, so that the broker waits for nothing of this client's.
+    pub fn observing_at_most_once(port: u16, filter: &str) -> Self {
+        let mut client = Self::connect(port);
+        client.subscribe(&client.marker.clone(), 0);
+        client.subscribe(filter, 0);
+        client
+    }
+
     pub fn subscribe(&mut self, filter: &str, options: u8) {
         let id = self.id();
         let body = [
@@ -150,6 +158,17 @@ impl Client {
             }
             messages.push(message);
         }
+    }
+
+    /// Everything that came before the broker ended the connection.
+    pub fn until_gone(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Ok(Some(frame)) = self.frames.next() {
+            if frame.kind() == wire::PUBLISH {
+                messages.push(self.take(&frame));
+            }
+        }
+        messages
     }
 
     fn take(&mut self, frame: &Frame) -> Message {

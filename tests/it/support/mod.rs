@@ -2,6 +2,7 @@
 
 mod certs;
 mod client;
+mod fault;
 mod mosquitto;
 mod mozzie;
 mod oracle;
@@ -19,8 +20,9 @@ use std::{
 };
 
 pub use certs::{Certs, certs};
-pub use client::Client;
-pub use mosquitto::Mosquitto;
+pub use client::{Client, Message};
+pub use fault::{Fault, FaultyLink};
+pub use mosquitto::{Config as MosquittoConfig, Mosquitto};
 pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
 pub use oracle::{THEIR_TRIES, as_2_1};
 pub use port::{free_listener, free_port};

@@ -94,9 +94,20 @@ impl Mosquitto {
         self.unix.as_deref().expect("a broker with a unix listener")
     }
 
-    /// Ends it as an administrator would.
+    /// Ends it at once; the next one on its port knows nothing.
     pub fn stop(mut self) -> Config {
         let _gone = self.child.kill();
+        self.into_next()
+    }
+
+    /// Ends it as an administrator would, so that it can write its store.
+    pub fn stop_in_order(self) -> Config {
+        let kill = format!("kill -TERM {}", self.child.id());
+        let _sent = Command::new("sh").args(["-c", &kill]).status();
+        self.into_next()
+    }
+
+    fn into_next(mut self) -> Config {
         let _reaped = self.child.wait();
         let mut next = Self::config();
         next.port = self.port;
@@ -165,6 +176,12 @@ impl Config {
     pub fn also_unix(mut self) -> Self {
         self.unix = Some(self.folder.path().join("mqtt.sock"));
         self
+    }
+
+    /// Sessions and messages outlive a stop in order, in this folder.
+    pub fn with_store(self, folder: &Path) -> Self {
+        let text = self.text.replace("persistence false", "persistence true");
+        Self { text, ..self }.line(&format!("persistence_location {}/", folder.display()))
     }
 
     /// Only these people get in.

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
@@ -16,6 +17,8 @@ use super::{DEADLINE, wait_until};
 pub struct Mozzie {
     command: Command,
     stdin: Option<Vec<u8>>,
+    input: Option<File>,
+    stderr_closed: bool,
     deadline: Duration,
 }
 
@@ -51,6 +54,8 @@ pub fn program_at(path: &Path, words: &str) -> Mozzie {
     Mozzie {
         command,
         stdin: None,
+        input: None,
+        stderr_closed: false,
         deadline: DEADLINE,
     }
 }
@@ -101,6 +106,18 @@ impl Mozzie {
         self
     }
 
+    /// This file as stdin.
+    pub fn stdin_file(mut self, path: &Path) -> Self {
+        self.input = Some(File::open(path).expect("a file to read"));
+        self
+    }
+
+    /// A stderr whose reader has gone.
+    pub fn without_stderr(mut self) -> Self {
+        self.stderr_closed = true;
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -112,7 +129,10 @@ impl Mozzie {
         let deadline = self.deadline;
         let mut running = match stdin {
             None => {
-                self.command.stdin(Stdio::null());
+                match self.input.take() {
+                    Some(file) => self.command.stdin(file),
+                    None => self.command.stdin(Stdio::null()),
+                };
                 self.spawn()
             }
             Some(bytes) => {
@@ -162,7 +182,11 @@ impl Mozzie {
             .spawn()
             .expect("the program starts");
         let stderr = Captured::default();
-        stderr.fill_from(child.stderr.take().expect("stderr is a pipe"));
+        let pipe = child.stderr.take().expect("stderr is a pipe");
+        match self.stderr_closed {
+            true => drop(pipe),
+            false => stderr.fill_from(pipe),
+        }
         Running {
             command: format!("mozzie {}", shown.join(" ")),
             stdin: child.stdin.take(),

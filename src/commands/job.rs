@@ -1,5 +1,5 @@
-//! One run of the command that answers a request: payload in, reply out, and no way to hang or to grow
-//! without bounds.
+//! One run of a command for one message: the message in, what it prints out, and no way to hang or to
+//! grow without bounds.
 
 use std::ffi::OsString;
 use std::io;
@@ -21,7 +21,16 @@ use crate::mqtt::properties::{PropertyId, Value};
 /// How long a command may take to end that is told to.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Why there is no reply.
+/// Where what a command prints goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Output {
+    /// To whoever runs it: this many bytes at most.
+    Captured(usize),
+    /// To our own stdout.
+    Inherited,
+}
+
+/// Why a run is no success.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     #[error("cannot start the command: {}", crate::net::io_reason(.0))]
@@ -54,20 +63,25 @@ impl Drop for Group {
     }
 }
 
-/// Runs the command for a request and gives what it printed, `limit` bytes at most. Ends it when
-/// `stop` changes or is gone.
+/// Runs the command for a message and gives what it printed, if that is captured. Ends it when `stop`
+/// changes or is gone.
 pub async fn run(
     command: &str,
-    request: &Message,
-    limit: usize,
+    message: &Message,
+    stdin: Bytes,
+    output: Output,
     mut stop: watch::Receiver<()>,
 ) -> Result<Bytes, JobError> {
+    let (stdout, limit) = match output {
+        Output::Captured(limit) => (Stdio::piped(), limit),
+        Output::Inherited => (Stdio::inherit(), 0),
+    };
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
-        .envs(environment(request))
+        .envs(environment(message))
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(stdout)
         // Its own group, so that all of a pipeline can be ended, and a Ctrl-C is ours to handle.
         .process_group(0)
         .kill_on_drop(true)
@@ -79,7 +93,7 @@ pub async fn run(
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)),
     );
     let result = tokio::select! {
-        result = exchange(&mut child, request.payload.clone(), limit) => result,
+        result = exchange(&mut child, stdin, limit) => result,
         _ = stop.changed() => {
             group.signal(Signal::TERM);
             let _ = tokio::time::timeout(GRACE, child.wait()).await;
@@ -93,15 +107,15 @@ pub async fn run(
     result
 }
 
-/// Writes the payload and reads the output at once, since either pipe may be full while the other
+/// Writes to the command and reads from it at once, since either pipe may be full while the other
 /// waits; then waits for the end.
-async fn exchange(child: &mut Child, payload: Bytes, limit: usize) -> Result<Bytes, JobError> {
+async fn exchange(child: &mut Child, input: Bytes, limit: usize) -> Result<Bytes, JobError> {
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     let mut write = pin!(async move {
         if let Some(mut stdin) = stdin {
             // A command need not read what it is given.
-            let _ = stdin.write_all(&payload).await;
+            let _ = stdin.write_all(&input).await;
         }
     });
     let mut written = false;
@@ -148,17 +162,17 @@ fn status_words(status: ExitStatus) -> String {
     }
 }
 
-/// What a command can know of its request beside the payload.
-fn environment(request: &Message) -> Vec<(String, OsString)> {
+/// What a command can know of its message beside the payload.
+fn environment(message: &Message) -> Vec<(String, OsString)> {
     let mut variables = vec![
-        ("MQTT_TOPIC".to_owned(), bytes(request.topic.as_bytes())),
-        ("MQTT_QOS".to_owned(), request.qos.to_string().into()),
+        ("MQTT_TOPIC".to_owned(), bytes(message.topic.as_bytes())),
+        ("MQTT_QOS".to_owned(), message.qos.to_string().into()),
         (
             "MQTT_RETAIN".to_owned(),
-            u8::from(request.retain).to_string().into(),
+            u8::from(message.retain).to_string().into(),
         ),
     ];
-    for property in request.properties.iter() {
+    for property in message.properties.iter() {
         let named = match (property.id(), property.value()) {
             (PropertyId::ResponseTopic, Value::Text(text)) => {
                 ("MQTT_RESPONSE_TOPIC".to_owned(), bytes(text.as_bytes()))
@@ -166,6 +180,14 @@ fn environment(request: &Message) -> Vec<(String, OsString)> {
             (PropertyId::ContentType, Value::Text(text)) => {
                 ("MQTT_CONTENT_TYPE".to_owned(), bytes(text.as_bytes()))
             }
+            (PropertyId::PayloadFormatIndicator, Value::Byte(number)) => (
+                "MQTT_PAYLOAD_FORMAT_INDICATOR".to_owned(),
+                number.to_string().into(),
+            ),
+            (PropertyId::MessageExpiryInterval, Value::FourByte(seconds)) => (
+                "MQTT_MESSAGE_EXPIRY_INTERVAL".to_owned(),
+                seconds.to_string().into(),
+            ),
             // It may hold any byte, and a variable cannot.
             (PropertyId::CorrelationData, Value::Binary(data)) => {
                 let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -202,9 +224,8 @@ mod tests {
     use crate::mqtt::text::Text;
 
     fn run_with(command: &str, payload: Vec<u8>, limit: usize) -> Result<Bytes, JobError> {
-        let request = Message {
+        let message = Message {
             topic: Text::try_from("a/b").unwrap(),
-            payload: payload.into(),
             ..Message::default()
         };
         let (_keep, stop) = watch::channel(());
@@ -212,7 +233,13 @@ mod tests {
             .enable_all()
             .build()
             .unwrap()
-            .block_on(run(command, &request, limit, stop))
+            .block_on(run(
+                command,
+                &message,
+                payload.into(),
+                Output::Captured(limit),
+                stop,
+            ))
     }
 
     #[test]

@@ -1,0 +1,34 @@
+//! `mozzie sub`: from topic filters to messages on stdout, in files, or with commands.
+//!
+//! `plan` is what it is to do, `subscriber` does it until one of its `ends`; `destination` is where
+//! messages go, `exec` one that runs commands; `retained` knows when the retained messages have all come.
+
+mod destination;
+mod ends;
+mod exec;
+mod plan;
+mod retained;
+mod subscriber;
+
+use subscriber::Subscriber;
+
+use crate::cli::subscribe::SubscribeArgs;
+use crate::error::Error;
+use crate::output::{Diagnostics, Trace};
+use crate::signal::Signals;
+
+pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let dialect = diagnostics.dialect();
+    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
+    let trace = args.debug.debug.then(|| match &mixed_in {
+        Some(trace) => trace.observer(),
+        None => diagnostics.tracer(),
+    });
+    let (plan, destination) = plan::plan(args, dialect)?;
+    super::runtime()?.block_on(async {
+        let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        Subscriber::new(plan, destination, trace, mixed_in, diagnostics)?
+            .run(signals)
+            .await
+    })
+}

@@ -1,0 +1,136 @@
+//! What came in at QoS 1 and 2: which of it is acknowledged, which is still with the owner, and in what
+//! order acknowledgements go out.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::mqtt::QoS;
+use crate::mqtt::packet::Publish;
+
+/// What an owner that acknowledges messages itself gives back when it has handled one. After the
+/// session it belongs to is lost it stands for nothing and does no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Receipt(u64);
+
+/// A PUBLISH as the owner is to hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    New(Receipt),
+    /// The owner has it already.
+    Known,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// With the owner.
+    Open,
+    Handled,
+    /// Not to be acknowledged on this connection.
+    Left,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    receipt: Receipt,
+    packet_id: u16,
+    qos: QoS,
+    state: State,
+}
+
+impl Held {
+    fn is(&self, publish: &Publish) -> bool {
+        self.packet_id == publish.packet_id && self.qos == publish.message.qos
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    /// QoS 2 packet ids that were acknowledged with PUBREC and wait for PUBREL.
+    unreleased: HashSet<u16>,
+    /// Not acknowledged, in the order in which this connection brought them: acknowledgements must
+    /// keep it [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+    held: VecDeque<Held>,
+    /// Not acknowledged on an earlier connection of this session; the broker will send them again.
+    carried: Vec<Held>,
+    receipts: u64,
+}
+
+impl Inbound {
+    /// Messages whose exchange has not ended.
+    pub fn unfinished(&self) -> usize {
+        self.unreleased.len() + self.held.len()
+    }
+
+    /// Whether PUBREC was sent for this packet id, and no PUBREL came.
+    pub fn is_unreleased(&self, packet_id: u16) -> bool {
+        self.unreleased.contains(&packet_id)
+    }
+
+    /// PUBREC goes out.
+    pub fn received(&mut self, packet_id: u16) {
+        self.unreleased.insert(packet_id);
+    }
+
+    /// PUBREL came. Whether there was something to release.
+    pub fn release(&mut self, packet_id: u16) -> bool {
+        self.unreleased.remove(&packet_id)
+    }
+
+    /// Takes a message that the owner will acknowledge.
+    pub fn hold(&mut self, publish: &Publish) -> Arrival {
+        // Without DUP it is another message, though the packet id be that of one which the broker has
+        // given up since: to deliver twice is better than to lose.
+        if publish.dup {
+            if self.held.iter().any(|held| held.is(publish)) {
+                return Arrival::Known;
+            }
+            if let Some(index) = self.carried.iter().position(|held| held.is(publish)) {
+                self.held.push_back(self.carried.swap_remove(index));
+                return Arrival::Known;
+            }
+        } else {
+            // What is repeated comes before what is new [MQTT-4.6.0-1], so no more of it will come.
+            self.carried.clear();
+        }
+        let receipt = Receipt(self.receipts);
+        self.receipts += 1;
+        self.held.push_back(Held {
+            receipt,
+            packet_id: publish.packet_id,
+            qos: publish.message.qos,
+            state: State::Open,
+        });
+        Arrival::New(receipt)
+    }
+
+    /// What became of a message; nothing when its receipt is stale.
+    pub fn settle(&mut self, receipt: Receipt, state: State) {
+        let mut all = self.held.iter_mut().chain(&mut self.carried);
+        if let Some(held) = all.find(|held| held.receipt == receipt) {
+            held.state = state;
+        }
+    }
+
+    /// The next message whose acknowledgement may go out now.
+    pub fn next_due(&mut self) -> Option<(u16, QoS)> {
+        loop {
+            let held = *self.held.front().filter(|held| held.state != State::Open)?;
+            self.held.pop_front();
+            if held.state == State::Handled {
+                return Some((held.packet_id, held.qos));
+            }
+        }
+    }
+
+    /// The connection is gone. What was left comes again, as if for the first time.
+    pub fn close(&mut self) {
+        self.carried.extend(self.held.drain(..));
+        self.carried.retain(|held| held.state != State::Left);
+    }
+
+    /// The broker knows nothing of the messages any more.
+    pub fn forget(&mut self) {
+        self.unreleased.clear();
+        self.held.clear();
+        self.carried.clear();
+    }
+}

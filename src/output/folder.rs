@@ -1,0 +1,208 @@
+//! A folder that gets a file for each message: complete or not there, and never in the place of another.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a name, so that a number still fits into what file systems take (255).
+const MAX_NAME: usize = 240;
+/// An ending such as `jpeg`: a number goes before it.
+const MAX_EXTENSION: usize = 5;
+/// Names whose next number is remembered.
+const REMEMBERED: usize = 10_000;
+
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Where a file grows before it gets its name.
+    part: PathBuf,
+    /// The next number of each name that was used.
+    next: HashMap<Vec<u8>, u64>,
+}
+
+impl Folder {
+    /// Makes the folder unless it is there, and tries whether files can be written.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        let folder = Self {
+            path: path.to_owned(),
+            part: path.join(format!(".mozzie-{}.part", std::process::id())),
+            next: HashMap::new(),
+        };
+        match fs::remove_file(&folder.part) {
+            // left behind by one that was killed and had our process id
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        folder.write_part(b"")?;
+        fs::remove_file(&folder.part)?;
+        Ok(folder)
+    }
+
+    /// Writes a file and then gives it this name, or the name with the first number that is free.
+    pub fn write(&mut self, name: &[u8], content: &[u8]) -> io::Result<()> {
+        let written = self
+            .write_part(content)
+            .and_then(|()| self.give_name(&safe(name)));
+        // After an error half a file may be left; under its own name it would look like a whole one.
+        let removed = fs::remove_file(&self.part);
+        written.and(removed)
+    }
+
+    fn write_part(&self, content: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&self.part)?;
+        file.write_all(content)
+    }
+
+    fn give_name(&mut self, name: &[u8]) -> io::Result<()> {
+        let mut number = self.next.get(name).copied().unwrap_or(0);
+        loop {
+            let path = self.path.join(OsStr::from_bytes(&numbered(name, number)));
+            // Unlike a renaming, a link never takes the place of a file that is there.
+            match fs::hard_link(&self.part, path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        if self.next.len() >= REMEMBERED {
+            self.next.clear();
+        }
+        self.next.insert(name.to_owned(), number + 1);
+        Ok(())
+    }
+}
+
+/// A name that stays in its folder and is not hidden there, whatever a topic holds.
+fn safe(name: &[u8]) -> Vec<u8> {
+    let mut safe: Vec<u8> = name
+        .iter()
+        .map(|byte| match byte {
+            b'/' | b'\\' | 0x7f => b'_',
+            byte if *byte < b' ' => b'_',
+            byte => *byte,
+        })
+        .collect();
+    match safe.first_mut() {
+        None => safe.push(b'_'),
+        // Also `.` and `..`, and what a command would take for an option.
+        Some(first) if matches!(*first, b'.' | b'-') => *first = b'_',
+        Some(_) => {}
+    }
+    let (stem, extension) = split(&safe);
+    let mut most = (MAX_NAME - extension.len()).min(stem.len());
+    if most < stem.len() {
+        // not through the middle of a character
+        while most > 0 && stem[most] & 0xc0 == 0x80 {
+            most -= 1;
+        }
+        return [&stem[..most], extension].concat();
+    }
+    safe
+}
+
+fn numbered(name: &[u8], number: u64) -> Vec<u8> {
+    if number == 0 {
+        return name.to_owned();
+    }
+    let (stem, extension) = split(name);
+    [stem, format!(".{number}").as_bytes(), extension].concat()
+}
+
+/// A name and its extension with the dot, where it has one.
+fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else {
+        return (name, b"");
+    };
+    let extension = &name[dot + 1..];
+    let looks_like_one = extension.len() <= MAX_EXTENSION
+        && extension.first().is_some_and(u8::is_ascii_alphabetic)
+        && extension.iter().all(u8::is_ascii_alphanumeric);
+    match looks_like_one && dot > 0 {
+        true => name.split_at(dot),
+        false => (name, b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn names_stay_in_the_folder() {
+        for (name, expected) in [
+            ("a/b/c", "a_b_c"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("..", "_."),
+            ("../x", "_._x"),
+            (".hidden", "_hidden"),
+            ("-rf", "_rf"),
+            ("", "_"),
+            ("a\0b\nc\x7f", "a_b_c_"),
+            ("größe", "größe"),
+        ] {
+            assert_eq!(text(&safe(name.as_bytes())), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters_and_keep_their_extension() {
+        let name = safe(format!("{}.jpg", "ä".repeat(300)).as_bytes());
+        assert!(name.len() <= MAX_NAME, "{}", name.len());
+        assert!(text(&name).ends_with("ä.jpg"));
+        assert_eq!(safe(&[b'x'; 300]).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn a_number_goes_before_an_extension() {
+        for (name, expected) in [
+            ("a", "a.7"),
+            ("a.jpg", "a.7.jpg"),
+            ("a.1", "a.1.7"),
+            ("v1.description", "v1.description.7"),
+        ] {
+            assert_eq!(text(&numbered(name.as_bytes(), 7)), expected);
+            assert_eq!(text(&numbered(name.as_bytes(), 0)), name);
+        }
+    }
+
+    #[test]
+    fn no_file_takes_the_place_of_another_and_no_part_is_left() {
+        let dir = tempfile::TempDir::new().unwrap();
+        fs::write(dir.path().join("t.1"), "there before").unwrap();
+        let mut folder = Folder::open(dir.path()).unwrap();
+        for content in ["one", "two", "three"] {
+            folder.write(b"t", content.as_bytes()).unwrap();
+        }
+        let mut found: Vec<(String, String)> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect();
+        found.sort();
+        let expected = [
+            ("t", "one"),
+            ("t.1", "there before"),
+            ("t.2", "two"),
+            ("t.3", "three"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, content)| (name.to_owned(), content.to_owned()))
+        );
+    }
+}
