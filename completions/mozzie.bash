@@ -31,6 +31,9 @@ _mozzie() {
             mozzie,man)
                 cmd="mozzie__subcmd__man"
                 ;;
+            mozzie,profile)
+                cmd="mozzie__subcmd__profile"
+                ;;
             mozzie,pub)
                 cmd="mozzie__subcmd__pub"
                 ;;
@@ -40,6 +43,15 @@ _mozzie() {
             mozzie,sub)
                 cmd="mozzie__subcmd__sub"
                 ;;
+            mozzie__subcmd__profile,check)
+                cmd="mozzie__subcmd__profile__subcmd__check"
+                ;;
+            mozzie__subcmd__profile,list)
+                cmd="mozzie__subcmd__profile__subcmd__list"
+                ;;
+            mozzie__subcmd__profile,show)
+                cmd="mozzie__subcmd__profile__subcmd__show"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +59,7 @@ _mozzie() {
 
     case "${cmd}" in
         mozzie)
-            opts="--help --version pub sub rr bench broker link completions man"
+            opts="--help --version pub sub rr bench broker profile link completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -61,7 +73,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__bench)
-            opts="-q -n -t -r -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --help"
+            opts="-q -n -t -r -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D --embedded --publishers --subscribers --qos --size --messages --duration --topic --retain --drain --workers --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password --password-file --password-prompt --password-command --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password --key-password-file --key-password-prompt --key-password-command --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --profile --topic-prefix --show-config --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -167,6 +179,10 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pw)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -176,6 +192,10 @@ _mozzie() {
                     return 0
                     ;;
                 --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -251,7 +271,15 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --key-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -331,6 +359,14 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -339,7 +375,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__broker)
-            opts="-p --port --bind --help"
+            opts="-p --port --bind --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,7 +401,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__completions)
-            opts="--help bash elvish fish powershell zsh"
+            opts="--json-errors --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -379,7 +415,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__link)
-            opts="--force --help"
+            opts="--force --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -393,7 +429,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__man)
-            opts="--help"
+            opts="--json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -406,8 +442,64 @@ _mozzie() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mozzie__subcmd__profile)
+            opts="--json-errors --help list show check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mozzie__subcmd__profile__subcmd__check)
+            opts="--json-errors --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mozzie__subcmd__profile__subcmd__list)
+            opts="--json-errors --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mozzie__subcmd__profile__subcmd__show)
+            opts="--json-errors --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mozzie__subcmd__pub)
-            opts="-t -q -r -m -f -s -l -n -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --json-lines --topic-separator --delimiter --topic-map --skip-bad --timeout --unsent --drain --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
+            opts="-t -q -r -m -f -s -l -n -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --qos --retain --repeat --repeat-delay --message --file --stdin-file --stdin-line --null-message --json-lines --topic-separator --delimiter --topic-map --skip-bad --timeout --unsent --drain --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password --password-file --password-prompt --password-command --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password --key-password-file --key-password-prompt --key-password-command --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --profile --topic-prefix --show-config --debug --quiet --options-file --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -529,6 +621,10 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pw)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -538,6 +634,10 @@ _mozzie() {
                     return 0
                     ;;
                 --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -613,7 +713,15 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --key-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -693,6 +801,14 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --options-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -709,7 +825,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__rr)
-            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --pretty --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
+            opts="-t -e -q -W -m -f -s -l -n -R -C -v -N -F -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --response-topic --qos --timeout --message --file --stdin-file --stdin-line --null-message --replies --latency --window --no-retained --serve --exec --jobs --count --verbose --no-newline --json --format --pretty --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password --password-file --password-prompt --password-command --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password --key-password-file --key-password-prompt --key-password-command --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --profile --topic-prefix --show-config --debug --quiet --options-file --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -851,6 +967,10 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pw)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -860,6 +980,10 @@ _mozzie() {
                     return 0
                     ;;
                 --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -935,7 +1059,15 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --key-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1015,6 +1147,14 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --options-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1031,7 +1171,7 @@ _mozzie() {
             return 0
             ;;
         mozzie__subcmd__sub)
-            opts="-t -T -U -q -C -W -E -R -v -N -F -w -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --filter-out --random-filter --unsubscribe --qos --strict --no-local --count --timeout --idle-timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --pretty --append --output-dir --output-name --exec --jobs --on-error --watch --message-rate --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password-file --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password-file --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --debug --quiet --options-file --help"
+            opts="-t -T -U -q -C -W -E -R -v -N -F -w -h -p -L -S -A -u -P -i -I -V -k -c -x -M -D -d -o --topic --filter-out --random-filter --unsubscribe --qos --strict --no-local --count --timeout --idle-timeout --exit-after-suback --no-retained --retained-only --remove-retained --retain-as-published --retain-handling --verbose --no-newline --json --format --pretty --append --output-dir --output-name --exec --jobs --on-error --watch --message-rate --host --port --url --srv --unix --bind --wait-for-broker --connect-timeout --username --pw --password --password-file --password-prompt --password-command --id --id-prefix --protocol-version --keepalive --disable-clean-session --session-expiry-interval --max-inflight --property --cafile --capath --tls-use-os-certs --cert --key --key-password --key-password-file --key-password-prompt --key-password-command --insecure --tls-server-name --tls-alpn --tls-version --ciphers --keyform --tls-engine --tls-engine-kpass-sha1 --psk --psk-identity --no-tls --tls-keylog --ws --ws-path --ws-header --proxy --nodelay --will-topic --will-payload --will-qos --will-retain --retry --retry-delay --retry-max-delay --profile --topic-prefix --show-config --debug --quiet --options-file --json-errors --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1185,6 +1325,10 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pw)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1194,6 +1338,10 @@ _mozzie() {
                     return 0
                     ;;
                 --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1269,7 +1417,15 @@ _mozzie() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --key-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-password-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1346,6 +1502,14 @@ _mozzie() {
                     return 0
                     ;;
                 --retry-max-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
