@@ -12,8 +12,7 @@ use std::time::Duration;
 /// Instants that are nearer than this are waited for together: a wake-up costs several microseconds.
 pub const GRAIN: Duration = Duration::from_micros(50);
 
-/// At most one instant for each connection is needed, so this stays as small as the number of
-/// connections. Adding and taking cost the logarithm of that, whatever the number of messages.
+/// A connection that waits has one instant here, seldom two, so this stays as small as their number. Adding and taking cost the logarithm of that, whatever the number of messages.
 #[derive(Debug, Default)]
 pub struct Timers(BinaryHeap<Reverse<(u64, u32)>>);
 

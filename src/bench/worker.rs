@@ -196,14 +196,16 @@ enum Told {
 fn members(number: usize, plan: &BenchPlan) -> std::iter::StepBy<std::ops::Range<usize>> {
     let count = plan.subscribers.count;
     match (&plan.group, number) {
-        (None, number) => (number..count).step_by(plan.workers),
+        // From the other end than publishers, so that one of each makes two threads work.
+        (None, number) => (plan.workers - 1 - number..count).step_by(plan.workers),
         (Some(_), 0) => (0..count).step_by(1),
         (Some(_), _) => (0..0).step_by(1),
     }
 }
 
 impl Worker {
-    /// Worker `number` takes every client whose number is that modulo the number of workers.
+    /// Worker `number` takes its share of each role: every client whose number is that modulo the number of
+    /// workers, subscribers counted from the other end.
     pub fn new(
         number: usize,
         plan: &Arc<BenchPlan>,
@@ -519,7 +521,7 @@ impl Worker {
         self.shared.publishing = true;
         self.shared.warming_up = !plan.warmup.is_zero();
         if let Some(churn) = &mut self.churn {
-            churn.at = start + churn.gap;
+            churn.at = start.saturating_add(churn.gap);
         }
         self.began = thread_cpu().map(|cpu| (began, cpu));
         self.snapshot = began;
