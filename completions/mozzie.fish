@@ -297,15 +297,46 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s d -l debug -d 'Show
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l quiet -d 'Print no warnings and no errors but those of the command line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l help -d 'Print help'
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of both: 0, 1 or 2' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes of payload; from 16 on each carries a stamp by which loss, repeats and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l shape -d 'Usual load of so many clients: one-to-one, fan-in, fan-out, shared or connections, such as fan-in:500' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish [default: 1, with --idle alone 0]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe [default: 1, with --idle alone 0]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l idle -d 'Connections that do nothing but stay' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of publishers and subscribers: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publish-qos -d 'Quality of service of publishers alone' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribe-qos -d 'Quality of service of subscribers alone' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s n -l messages -d 'Publish this many messages in all' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l duration -d 'Publish for this long [default: 10s without -n]' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic; with {i} in it each publisher has its own, and subscribers share them out [default: mozzie/bench/ and a random number]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l warmup -d 'Before that, publish for this long without counting it for rates and latencies' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l drain -d 'Wait this long for messages that are due but do not come' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l workers -d 'Threads that make the load [default: one for each core]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic to publish to; may be repeated, publishers share them out. With {i} in it each publisher has its own [default: mozzie/bench/ and a random number]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l filter -d 'What every subscriber asks for; may be repeated [default: the topics, shared out if there are several for each subscriber]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l shared -d 'Subscribers share their subscriptions in this group: each message goes to one of them' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l rate -d 'Open loop: publish so much over all publishers, however slow the broker is, such as 50k/s or 30/min [default: as fast as -M and the socket allow]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ramp -d 'Open loop whose rate rises or falls evenly and then stays, such as \'0..100k over 60s\'' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l arrivals -d 'How an open loop\'s messages are spread over the time' -r -f -a "constant\t'At equal distances'
+poisson\t'At random, independent of each other'"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l burst -d 'Messages that a publisher publishes at once in an open loop, at the same rate in all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes: one size, a range such as 16..1k, or several with weights such as 64:90,16k:10. From 16 on each message carries a stamp by which loss, repeats and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s m -l message -d 'This text, a template; it carries no stamp, so messages are only counted' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s f -l file -d 'This file; it carries no stamp' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l payload-from -d 'Messages recorded with `sub --json`, with their topics, again and again; they carry no stamp' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l connect-rate -d 'Make so many connections a second at most' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l source-ip -d 'Connect from these local addresses in turn: 10.0.0.1,10.0.0.5-9,10.0.1.0/24' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l credentials -d 'User names and passwords in turn from the lines of this file: [client identifier,]user,password' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l churn -d 'While publishing, end so many connections and make them again' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l slow-subscriber -d 'Subscribers wait this long after each time they have read' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-resumption -d 'Whether TLS sessions are resumed when connections are made again' -r -f -a "on\t''
+off\t''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l slo -d 'What must hold, with commas between: \'p99 < 50ms, lost = 0\'' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l self-test -d 'Load a built-in peer over plain TCP in place of a broker, as fast as it goes: this machine\'s ceiling. With =first so for two seconds, and then the broker' -r -f -a "only\t'The built-in peer alone'
+first\t'The built-in peer, then the broker'"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l json -d 'Write the whole result as JSON: into a file, or in place of the text' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l csv -d 'Write a row of CSV a second into a file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l hdr -d 'Write the latencies of each second into a file, as HdrHistogram\'s interval log' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l fail-if -d 'End with 8 if a figure of the JSON result is like this, such as \'p99 > 20ms\', \'lost > 0\' or \'rate < 50k\'; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l baseline -d 'End with 8 if the run is worse than an earlier one, whose JSON result this file is' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l max-change -d 'How much worse than the baseline it may be' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
@@ -354,6 +385,10 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l profile -d 'Take
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l topic-prefix -d 'Put this before every topic and filter of the command line' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l topic-alias -d 'Publish with topic aliases as far as the broker takes them (MQTT 5)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l reconnect -d 'Make broken connections again, after a second'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l churn-cut -d 'End them without DISCONNECT'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l find-max -d 'Search the highest rate at which --slo holds, with runs of --duration (5s) each, from --rate (1k) on'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-prompt -d 'Ask for the password on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
