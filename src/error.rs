@@ -94,6 +94,9 @@ pub enum Error {
     Bench(#[from] BenchError),
     #[error("the run failed: {0}")]
     BenchFailed(String),
+    /// The generator was the bottleneck.
+    #[error("the run is invalid: {0}")]
+    BenchInvalid(String),
 }
 
 /// The end of a mosquitto client: its exit code and exactly what it writes.
@@ -290,6 +293,7 @@ impl Error {
             | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
+            Self::BenchInvalid(_) => 9,
         }
     }
 
@@ -325,6 +329,10 @@ impl Error {
                 ..
             }) => error.hint(),
             Self::Bench(error) => error.hint().map(str::to_owned),
+            Self::BenchInvalid(_) => Some(
+                "ask for less, add --workers, or run the generator on a machine with more to give"
+                    .to_owned(),
+            ),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
             | Self::NoReply(_)
@@ -343,7 +351,7 @@ const NOT_MQTT: &str =
 fn bench_exit_code(error: &BenchError) -> u8 {
     match error {
         BenchError::Plan(_) => 2,
-        BenchError::Worker(_) | BenchError::WorkerDied => 1,
+        BenchError::Shortage(_) | BenchError::Worker(_) | BenchError::WorkerDied => 1,
         BenchError::NoConnection { first, .. } => match first {
             ConnectionError::Dial(_) | ConnectionError::Io(_) | ConnectionError::Closed => 3,
             ConnectionError::Session(SessionError::Refused(_))

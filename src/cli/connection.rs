@@ -174,7 +174,7 @@ pub struct SessionArgs {
     #[arg(short = 'x', long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub session_expiry_interval: Option<SessionExpiry>,
     /// QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes
-    #[arg(short = 'M', long = "max-inflight", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT)]
+    #[arg(short = 'M', long = "max-inflight", alias = "in-flight", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT)]
     pub max_in_flight: u16,
 }
 

@@ -161,7 +161,10 @@ impl Command {
                     .chain(&mut args.response_topic)
                     .collect()
             }
-            Self::Bench(args) => args.load.topic.iter_mut().collect(),
+            Self::Bench(args) => {
+                let args = &mut args.topic;
+                args.topic.iter_mut().chain(&mut args.filter).collect()
+            }
             Self::Broker(_)
             | Self::Profile(_)
             | Self::Link(_)

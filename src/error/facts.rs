@@ -112,6 +112,7 @@ impl Error {
             Self::Broker(_) => Facts::of("broker"),
             Self::Bench(error) => Facts::bench(error),
             Self::BenchFailed(_) => Facts::of("bench-failed"),
+            Self::BenchInvalid(_) => Facts::of("bench-invalid"),
         }
     }
 }

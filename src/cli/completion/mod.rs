@@ -201,8 +201,13 @@ impl Line {
             let help = first_line(arg.get_help());
             let short = arg.get_short().map(|letter| format!("-{letter}"));
             let short = short.filter(|name| self.is_known(name));
-            let long = arg.get_long().map(|name| format!("--{name}"));
-            let long = long.filter(|name| self.is_known(name));
+            let aliases = arg.get_visible_aliases().unwrap_or_default();
+            let mut longs = arg
+                .get_long()
+                .into_iter()
+                .chain(aliases)
+                .map(|name| format!("--{name}"));
+            let long = longs.find(|name| self.is_known(name));
             if let Some(short) = short.filter(|_| cursor == "-" || long.is_none()) {
                 candidates.push(Candidate::new(short, help.clone()));
             }
