@@ -111,7 +111,7 @@ pub struct RetainedArgs {
     /// Show the retain flag as the publisher set it (MQTT 5)
     #[arg(long)]
     pub retain_as_published: bool,
-    /// When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)
+    /// When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5) [default: always]
     #[arg(long, value_name = "WHEN")]
     pub retain_handling: Option<RetainHandlingArg>,
 }
@@ -134,7 +134,7 @@ pub struct OutputArgs {
     /// Print no newline after a payload
     #[arg(short = 'N', long = "no-newline", conflicts_with = "json")]
     pub no_newline: bool,
-    /// Print each message as one JSON object a line
+    /// Print each message as one JSON object a line [default form: text]
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub json: Option<JsonForm>,
     /// Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...

@@ -42,13 +42,13 @@ pub struct TlsArgs {
     /// Do not verify the broker's certificate at all
     #[arg(long)]
     pub insecure: bool,
-    /// Expect this name in the broker's certificate, and send it (default: the host)
+    /// Expect this name in the broker's certificate, and send it [default: the host]
     #[arg(long, value_name = "NAME")]
     pub tls_server_name: Option<String>,
     /// Offer these application protocols, such as mqtt
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub tls_alpn: Vec<String>,
-    /// Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]
+    /// Use only this version of TLS: tlsv1.2 or tlsv1.3 [default: either]
     #[arg(long, value_name = "VERSION")]
     pub tls_version: Option<crate::net::TlsVersion>,
     /// Offer only these cipher suites (OpenSSL or IANA names, separated by ':')

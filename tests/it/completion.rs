@@ -1,7 +1,12 @@
 //! Completion as somebody at the keyboard has it: real shells in a real terminal, keys and the screen; and the man
 //! pages as the programs that read them see them.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 
@@ -58,10 +63,10 @@ fn completes(shell: &str, cases: &[(&str, &[&str])]) {
             programs.display()
         ),
     );
+    terminal.wait_for(&format!("{shell} asks"), |screen| {
+        screen.trim_end() == PROMPT
+    });
     for (typed, wanted) in cases {
-        terminal.wait_for(&format!("{shell}: an empty line"), |screen| {
-            screen.trim() == "ready>"
-        });
         terminal.keys(typed);
         terminal.wait_for(&format!("{shell}: the echo of '{typed}'"), |screen| {
             screen.contains(typed.trim_end())
@@ -71,9 +76,26 @@ fn completes(shell: &str, cases: &[(&str, &[&str])]) {
             &format!("{shell}: '{typed}' and TAB makes {wanted:?}"),
             |screen| wanted.iter().all(|wanted| screen.contains(wanted)),
         );
-        terminal.run("send-keys -t it C-c");
-        terminal.run("send-keys -t it C-l");
+        until(&terminal, "C-c", |screen| {
+            screen.lines().next_back() == Some(PROMPT)
+        });
+        until(&terminal, "C-l", |screen| screen == PROMPT);
     }
+}
+
+const PROMPT: &str = "ready>";
+
+/// Presses a key, again each second: a shell that is busy with its list takes no notice.
+fn until(terminal: &Terminal, key: &str, ready: impl Fn(&str) -> bool) {
+    let mut pressed: Option<Instant> = None;
+    terminal.wait_for(&format!("what {key} does"), |screen| {
+        if pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            terminal.run(&format!("send-keys -t it {key}"));
+            pressed = Some(Instant::now());
+            return false;
+        }
+        ready(screen.trim_end())
+    });
 }
 
 /// What every shell must do.
@@ -92,7 +114,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("mozzie pub --cafile auth", &["--cafile authority.pem"]),
     ("mosquitto_pub --cafile auth", &["--cafile authority.pem"]),
     ("mosquitto_sub --retained-o", &["--retained-only"]),
-    ("mosquitto_rr -V 3", &["311"]),
+    ("mosquitto_rr -V ", &["311"]),
 ];
 
 /// What those do in which a file can stand behind `=`, and a folder is asked for.

@@ -143,6 +143,14 @@ impl Page {
         page
     }
 
+    /// Begins a paragraph, which the first of a section is without a word.
+    fn paragraph(&mut self) {
+        let before = self.text.lines().next_back().unwrap_or_default();
+        if !before.starts_with(".SH") {
+            self.text(".PP");
+        }
+    }
+
     /// A line that is roff already.
     fn text(&mut self, line: &str) {
         self.text.push_str(line);
@@ -184,7 +192,7 @@ impl Page {
     /// Text with blank lines between its paragraphs; what is indented stays as it is.
     fn paragraphs(&mut self, text: &str) {
         for paragraph in text.split("\n\n") {
-            self.text(".PP");
+            self.paragraph();
             let is_verbatim = paragraph.starts_with("  ");
             if is_verbatim {
                 self.verbatim(
@@ -283,7 +291,7 @@ impl Page {
         if !examples(verb).is_empty() {
             self.section("EXAMPLES");
             for (line, what) in examples(verb) {
-                self.text(".PP");
+                self.paragraph();
                 self.filled(&format!("{what}:"));
                 self.verbatim([*line].into_iter());
             }

@@ -57,13 +57,16 @@ impl Terminal {
         String::from_utf8_lossy(&self.run("capture-pane -p -t it").stdout).into_owned()
     }
 
-    pub fn wait_for(&self, what: &str, ready: impl Fn(&str) -> bool) {
+    pub fn wait_for(&self, what: &str, mut ready: impl FnMut(&str) -> bool) {
         wait_until(what, || ready(&self.screen()).then_some(()));
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the screen at the end:\n{}", self.screen().trim_end());
+        }
         self.run("kill-server");
     }
 }
