@@ -9,7 +9,7 @@ fn -mozzie-complete {|@words|
         set program = $words[0]
     }
     var word = $words[-1]
-    var lines = [(try { (external $program) complete '--word='$word -- $@words[..-1] 2>/dev/null } catch _ { } | from-lines)]
+    var lines = [(try { (external $program) complete '--word='$word -- (all $words[..-1]) 2>/dev/null } catch _ { } | from-lines)]
     if (== (count $lines) 0) {
         return
     }
