@@ -29,7 +29,11 @@ _mozzie() {
         case $kind in
             files) compopt -o default 2>/dev/null ;;
             folders) compopt -o dirnames 2>/dev/null ;;
-            commands) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
+            commands)
+                while read -r candidate; do
+                    COMPREPLY+=("$candidate")
+                done < <(compgen -c -- "$word")
+                ;;
             *)
                 while IFS=$'\t' read -r candidate _; do
                     COMPREPLY+=("${candidate#"$prefix"}")

@@ -426,8 +426,20 @@ fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
 
 /// The whole command line, for completions, man pages and the README.
 pub fn command() -> clap::Command {
-    let verbs = Command::NAMES.iter().copied().filter_map(Command::verb);
-    let names = Command::NAMES.iter().copied();
+    let verbs: Vec<_> = Command::NAMES
+        .iter()
+        .copied()
+        .filter_map(Command::verb)
+        .collect();
+    let is_hidden = |name: &str| {
+        let mut hidden = verbs.iter().filter(|verb| verb.is_hide_set());
+        hidden.any(|verb| verb.get_name() == name)
+    };
+    let names: Vec<_> = Command::NAMES
+        .iter()
+        .copied()
+        .filter(|name| !is_hidden(name))
+        .collect();
     let help = clap::Command::new(HELP)
         .about("Print all about a command, as 'mozzie COMMAND --help-all' does")
         .arg(
