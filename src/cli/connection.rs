@@ -131,9 +131,9 @@ pub struct LoginArgs {
     #[arg(long, conflicts_with_all = ["password", "password_file"])]
     pub password_prompt: bool,
     /// Take the password from the first line that this command prints
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password", "password_file", "password_prompt"])]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password", "password_file", "password_prompt"], value_hint = clap::ValueHint::CommandString)]
     pub password_command: Option<String>,
-    /// Client identifier (default: the broker chooses)
+    /// Client identifier [default: the broker chooses]
     #[arg(short, long, value_name = "ID")]
     pub id: Option<String>,
     /// Client identifier made of this prefix and the process id
@@ -170,7 +170,7 @@ pub struct SessionArgs {
     /// Keep the session at the broker when disconnected; needs -i before MQTT 5
     #[arg(short = 'c', long)]
     pub disable_clean_session: bool,
-    /// Seconds that the broker keeps the session, -1 for ever (MQTT 5)
+    /// Seconds that the broker keeps the session, -1 for ever (MQTT 5) [default: 0, with -c for ever]
     #[arg(short = 'x', long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub session_expiry_interval: Option<SessionExpiry>,
     /// QoS 1 and 2 messages in flight at once; 0 for as many as the broker takes

@@ -11,6 +11,7 @@ use clap::Args;
 )]
 pub struct LinkArgs {
     /// Folder to make the links in
+    #[arg(value_hint = clap::ValueHint::DirPath)]
     pub dir: PathBuf,
     /// Replace files that are there already
     #[arg(long)]

@@ -2,14 +2,17 @@
 
 pub mod bench;
 pub mod broker;
+pub mod completion;
 pub mod connection;
 pub mod link;
+pub mod manual;
 pub mod mosquitto;
 mod options_file;
 pub mod profile;
 pub mod property;
 pub mod publish;
 pub mod request;
+mod spelling;
 pub mod subscribe;
 pub mod tls;
 pub mod url;
@@ -17,8 +20,9 @@ pub mod values;
 pub mod will;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
@@ -41,13 +45,20 @@ use crate::error::Error;
                   invalid, 130/143 interrupted, 1 anything else."
 )]
 struct Root {
-    /// Print help
+    /// Print help, a line or two for each option
     #[arg(long, action = clap::ArgAction::HelpShort, global = true, display_order = 1000)]
     help: Option<bool>,
+    /// Print help with all details, examples and exit codes
+    #[arg(long, action = clap::ArgAction::HelpLong, global = true, display_order = 1001)]
+    help_all: Option<bool>,
     /// Print the version
-    #[arg(long, action = clap::ArgAction::Version, display_order = 1001)]
+    #[arg(long, action = clap::ArgAction::Version, display_order = 1002)]
     version: Option<bool>,
 }
+
+/// What makes the help complete: the option, and the verb that is read as a command with this option.
+const ALL_HELP: &str = "--help-all";
+const HELP: &str = "help";
 
 /// The verbs. Not clap's `Subcommand`, which always makes all of them: one has some eighty options,
 /// and making them is a good part of a short run.
@@ -62,7 +73,11 @@ macro_rules! verbs {
             /// The definition of one verb.
             fn verb(name: &str) -> Option<clap::Command> {
                 match name {
-                    $($name => Some(<$args>::augment_args(clap::Command::new($name).about($about)).arg(json_errors())),)*
+                    $($name => {
+                        // What is said of the verb is not the first line of some group's documentation.
+                        let verb = <$args>::augment_args(clap::Command::new($name));
+                        Some(verb.about($about).long_about(None::<&str>).arg(json_errors()))
+                    })*
                     _ => None,
                 }
             }
@@ -85,19 +100,9 @@ verbs! {
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
     "profile" Profile(profile::ProfileCommandArgs) "Show the profiles: brokers with their options, by name";
     "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
-    "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
-    "man" Man(ManArgs) "Write the man pages into a folder";
-}
-
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-#[command(hide = true)]
-pub struct ManArgs {
-    pub dir: PathBuf,
+    "completions" Completions(completion::CompletionsArgs) "Print a completion script for a shell";
+    "complete" Complete(completion::CompleteArgs) "Print what may stand at the cursor of a command line";
+    "man" Man(manual::ManArgs) "Write the man pages into a folder";
 }
 
 impl Command {
@@ -116,6 +121,7 @@ impl Command {
             | Self::Profile(_)
             | Self::Link(_)
             | Self::Completions(_)
+            | Self::Complete(_)
             | Self::Man(_) => None,
         }
     }
@@ -130,6 +136,7 @@ impl Command {
             | Self::Profile(_)
             | Self::Link(_)
             | Self::Completions(_)
+            | Self::Complete(_)
             | Self::Man(_) => None,
         }
     }
@@ -162,6 +169,7 @@ impl Command {
             | Self::Profile(_)
             | Self::Link(_)
             | Self::Completions(_)
+            | Self::Complete(_)
             | Self::Man(_) => Vec::new(),
         }
     }
@@ -222,7 +230,11 @@ impl From<Error> for Stopped {
 }
 
 /// What was typed, over the option file, over the environment, over the profile.
-fn parse_native(arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
+fn parse_native(mut arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
+    if arguments.get(1).is_some_and(|verb| verb == HELP) {
+        arguments.remove(1);
+        arguments.push(ALL_HELP.into());
+    }
     let (typed, command) = Line::parse(&arguments, false)?;
     let file = command
         .debug_args()
@@ -327,6 +339,14 @@ impl Line {
             Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
             None => command(),
         };
+        if arguments.iter().any(|word| word == ALL_HELP) {
+            root = match verb {
+                Some(name) => {
+                    root.mut_subcommand(name, |verb| manual::documented(verb, Some(name)))
+                }
+                None => manual::documented(root, None),
+            };
+        }
         let arguments = property::join_words(arguments.to_vec(), &root);
         let parsed = root
             .try_get_matches_from_mut(arguments)
@@ -406,6 +426,26 @@ fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
 
 /// The whole command line, for completions, man pages and the README.
 pub fn command() -> clap::Command {
-    let verbs = Command::NAMES.iter().copied().filter_map(Command::verb);
-    Root::command().subcommands(verbs)
+    let verbs: Vec<_> = Command::NAMES
+        .iter()
+        .copied()
+        .filter_map(Command::verb)
+        .collect();
+    let is_hidden = |name: &str| {
+        let mut hidden = verbs.iter().filter(|verb| verb.is_hide_set());
+        hidden.any(|verb| verb.get_name() == name)
+    };
+    let names: Vec<_> = Command::NAMES
+        .iter()
+        .copied()
+        .filter(|name| !is_hidden(name))
+        .collect();
+    let help = clap::Command::new(HELP)
+        .about("Print all about a command, as 'mozzie COMMAND --help-all' does")
+        .arg(
+            clap::Arg::new("command")
+                .value_name("COMMAND")
+                .value_parser(PossibleValuesParser::new(names)),
+        );
+    Root::command().subcommands(verbs).subcommand(help)
 }

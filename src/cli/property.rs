@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use super::spelling;
 use crate::mqtt::properties::{
     Kind, Place, Properties, Property, PropertyError, PropertyId, Value,
 };
@@ -21,6 +22,13 @@ pub(super) const COMMANDS: &[(&str, Place)] = &[
     ("disconnect", Place::Disconnect),
     ("will", Place::Will),
 ];
+
+/// Whether a client's own packet may carry the property.
+pub(super) fn may_be_set(id: PropertyId, place: Place) -> bool {
+    // Only brokers put subscription identifiers into PUBLISH [MQTT-3.3.4-6].
+    let reserved = id == PropertyId::SubscriptionIdentifier && place == Place::Publish;
+    id.allowed_in(place) && !reserved
+}
 
 /// The properties of each packet, in the order in which they were typed.
 #[derive(Debug, Clone, Default)]
@@ -66,9 +74,7 @@ impl PropertyArgs {
             })?;
         let id = PropertyId::from_name(name)
             .ok_or_else(|| format!("'{name}' is not a property of MQTT 5"))?;
-        // Only brokers put subscription identifiers into PUBLISH [MQTT-3.3.4-6].
-        let reserved = id == PropertyId::SubscriptionIdentifier && place == Place::Publish;
-        if reserved || !id.allowed_in(place) {
+        if !may_be_set(id, place) {
             return Err(format!("'{name}' cannot be set for {command}"));
         }
         let value = match (id.kind(), values) {
@@ -118,7 +124,10 @@ fn parse(kind: Kind, id: PropertyId, typed: &str) -> Result<Value, String> {
     })
 }
 
-const ID: &str = "property";
+pub(super) const ID: &str = "property";
+/// How many words one occurrence has, but one more with this name.
+pub(super) const WORDS: usize = 3;
+pub(super) const USER_PROPERTY: &str = "user-property";
 const VALUE_NAME: &str = "COMMAND NAME VALUE";
 /// Between the words of one occurrence once they are joined: ASCII's unit separator.
 const SEPARATOR: char = '\u{1f}';
@@ -133,12 +142,6 @@ pub fn join_words(arguments: Vec<OsString>, root: &clap::Command) -> Vec<OsStrin
     let Some(command) = verb.and_then(|verb| root.find_subcommand(verb)) else {
         return arguments;
     };
-    let takes_value = |arg: &Arg| {
-        matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
-            && arg
-                .get_num_args()
-                .is_none_or(|range| range.min_values() > 0)
-    };
     let mut joined = Vec::with_capacity(arguments.len());
     let mut words = arguments.into_iter();
     joined.extend(words.by_ref().take(2));
@@ -148,33 +151,25 @@ pub fn join_words(arguments: Vec<OsString>, root: &clap::Command) -> Vec<OsStrin
             joined.push(word);
             break;
         }
-        let option = match text.strip_prefix("--") {
-            Some(name) => command.get_arguments().find(|arg| is_named(arg, name)),
-            None => last_short(command, text, takes_value),
-        };
-        let is_property = option.is_some_and(|arg| arg.get_id() == ID);
-        let wants_value = option.is_some_and(takes_value);
+        let option = spelling::awaiting_value(command, text);
         joined.push(word);
-        if is_property {
-            let mut parts: Vec<OsString> = words.by_ref().take(3).collect();
-            if parts
-                .get(1)
-                .is_some_and(|name| name.eq_ignore_ascii_case("user-property"))
-            {
-                parts.extend(words.next());
+        match option {
+            Some(option) if option.get_id() == ID => {
+                let mut parts: Vec<OsString> = words.by_ref().take(WORDS).collect();
+                if parts
+                    .get(1)
+                    .is_some_and(|name| name.eq_ignore_ascii_case(USER_PROPERTY))
+                {
+                    parts.extend(words.next());
+                }
+                joined.push(parts.join(OsStr::new(&SEPARATOR.to_string())));
             }
-            joined.push(parts.join(OsStr::new(&SEPARATOR.to_string())));
-        } else if wants_value {
-            joined.extend(words.next());
+            Some(_) => joined.extend(words.next()),
+            None => {}
         }
     }
     joined.extend(words);
     joined
-}
-
-fn is_named(arg: &Arg, name: &str) -> bool {
-    let aliases = || arg.get_all_aliases().unwrap_or_default();
-    arg.get_long() == Some(name) || aliases().contains(&name)
 }
 
 /// One `-D` written in one text, as in an option file, in the form that its words are joined to.
@@ -186,24 +181,6 @@ pub(super) fn joined(text: &str) -> OsString {
 /// The same text again.
 pub(super) fn shown(joined: &str) -> String {
     joined.replace(SEPARATOR, " ")
-}
-
-/// The option at the end of a cluster such as `-rD`, if its value is the next word.
-fn last_short<'a>(
-    command: &'a clap::Command,
-    text: &str,
-    takes_value: impl Fn(&Arg) -> bool,
-) -> Option<&'a Arg> {
-    let mut letters = text.strip_prefix('-')?.chars();
-    while let Some(letter) = letters.next() {
-        let option = command
-            .get_arguments()
-            .find(|arg| arg.get_short() == Some(letter))?;
-        if takes_value(option) {
-            return letters.as_str().is_empty().then_some(option);
-        }
-    }
-    None
 }
 
 // By hand because one occurrence is several words, and properties must keep the order of typing.

@@ -93,7 +93,7 @@ pub struct ServeArgs {
           "null_message", "verbose", "no_newline", "json", "format", "pretty"])]
     pub serve: bool,
     /// Command that makes the reply of a request: payload on its stdin, reply on its stdout
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_hint = clap::ValueHint::CommandString)]
     pub exec: Option<String>,
     /// Commands that may run at once
     #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS,

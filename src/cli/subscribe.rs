@@ -111,7 +111,7 @@ pub struct RetainedArgs {
     /// Show the retain flag as the publisher set it (MQTT 5)
     #[arg(long)]
     pub retain_as_published: bool,
-    /// When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5)
+    /// When the broker sends retained messages: on every subscribe, only a new one, or never (MQTT 5) [default: always]
     #[arg(long, value_name = "WHEN")]
     pub retain_handling: Option<RetainHandlingArg>,
 }
@@ -134,7 +134,7 @@ pub struct OutputArgs {
     /// Print no newline after a payload
     #[arg(short = 'N', long = "no-newline", conflicts_with = "json")]
     pub no_newline: bool,
-    /// Print each message as one JSON object a line
+    /// Print each message as one JSON object a line [default form: text]
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub json: Option<JsonForm>,
     /// Print each message in this form: %t topic, %p payload, %q QoS, %I time, %j JSON, ...
@@ -179,7 +179,7 @@ pub struct DestinationArgs {
     ///
     /// A file holds the payload and nothing else, or what --json, -F or -v make of the message. It gets
     /// its name when it is complete. No file is overwritten: where a name is taken, a number is added.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exec", "watch", "message_rate"], value_hint = clap::ValueHint::DirPath)]
     pub output_dir: Option<PathBuf>,
     /// Names of the files, in the form of -F [default: %t]
     ///
@@ -193,7 +193,7 @@ pub struct DestinationArgs {
     /// in its environment MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties: MQTT_CONTENT_TYPE,
     /// MQTT_RESPONSE_TOPIC, MQTT_CORRELATION_DATA in hexadecimal digits, MQTT_MESSAGE_EXPIRY_INTERVAL,
     /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals.
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"])]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"], value_hint = clap::ValueHint::CommandString)]
     pub exec: Option<String>,
     /// Commands that may run at once [default: 1]
     #[arg(long, value_name = "COUNT", requires = "exec", value_parser = clap::value_parser!(u16).range(1..))]

@@ -14,7 +14,7 @@ pub struct TlsArgs {
     #[arg(long, value_name = "FILE")]
     pub cafile: Option<PathBuf>,
     /// Trust the certificate authorities in the PEM files of this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub capath: Option<PathBuf>,
     /// Trust the system's certificate authorities (the default when none are given)
     #[arg(long)]
@@ -37,18 +37,18 @@ pub struct TlsArgs {
     pub key_password_prompt: bool,
     /// Take the passphrase from the first line that this command prints
     #[arg(long, value_name = "COMMAND",
-          conflicts_with_all = ["key_password", "key_password_file", "key_password_prompt"])]
+          conflicts_with_all = ["key_password", "key_password_file", "key_password_prompt"], value_hint = clap::ValueHint::CommandString)]
     pub key_password_command: Option<String>,
     /// Do not verify the broker's certificate at all
     #[arg(long)]
     pub insecure: bool,
-    /// Expect this name in the broker's certificate, and send it (default: the host)
+    /// Expect this name in the broker's certificate, and send it [default: the host]
     #[arg(long, value_name = "NAME")]
     pub tls_server_name: Option<String>,
     /// Offer these application protocols, such as mqtt
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub tls_alpn: Vec<String>,
-    /// Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]
+    /// Use only this version of TLS: tlsv1.2 or tlsv1.3 [default: either]
     #[arg(long, value_name = "VERSION")]
     pub tls_version: Option<crate::net::TlsVersion>,
     /// Offer only these cipher suites (OpenSSL or IANA names, separated by ':')

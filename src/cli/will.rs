@@ -12,10 +12,10 @@ pub struct WillArgs {
     /// Topic of the will
     #[arg(long, value_name = "TOPIC")]
     pub will_topic: Option<String>,
-    /// Payload of the will (default: empty)
+    /// Payload of the will [default: empty]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub will_payload: Option<OsString>,
-    /// Quality of service of the will (default: 0)
+    /// Quality of service of the will [default: 0]
     #[arg(long, value_name = "QOS")]
     pub will_qos: Option<QoS>,
     /// Make the will a retained message

@@ -1,20 +1,43 @@
-//! Completion scripts and man pages, from the command line's own definition.
+//! Completion: the scripts that shells read, and what those ask at each TAB.
 
-use std::path::Path;
-
-use clap_complete::Shell;
-
-use crate::cli;
+use crate::cli::completion::{self, CompleteArgs, Offer, Shell};
+use crate::cli::profile::file::ConfigFile;
 use crate::error::Error;
 use crate::output;
 
-pub fn completions(shell: Shell) -> Result<(), Error> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut cli::command(), "mozzie", &mut script);
-    output::print(&script)
+/// Prints a shell's script, which is the file below `completions/`.
+pub fn script(shell: Shell) -> Result<(), Error> {
+    output::print(match shell {
+        Shell::Bash => include_bytes!("../../completions/mozzie.bash"),
+        Shell::Zsh => include_bytes!("../../completions/_mozzie"),
+        Shell::Fish => include_bytes!("../../completions/mozzie.fish"),
+        Shell::Elvish => include_bytes!("../../completions/mozzie.elv"),
+        Shell::Powershell => include_bytes!("../../completions/mozzie.ps1"),
+    })
 }
 
-pub fn man_pages(dir: &Path) -> Result<(), Error> {
-    clap_mangen::generate_to(cli::command(), dir)
-        .map_err(|e| Error::io(format!("cannot write man pages to '{}'", dir.display()), e))
+/// Prints a line with the kind of the offer, then each candidate, a tab and what it means.
+pub fn offer(args: &CompleteArgs) -> Result<(), Error> {
+    let words: Vec<String> = args
+        .words
+        .iter()
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect();
+    let text = match completion::offer(&words, &args.word.to_string_lossy(), profile_names) {
+        Offer::Files => "files\n".to_owned(),
+        Offer::Folders => "folders\n".to_owned(),
+        Offer::Commands => "commands\n".to_owned(),
+        Offer::Words(candidates) => candidates
+            .iter()
+            .fold("words\n".to_owned(), |text, candidate| {
+                text + &candidate.word + "\t" + &candidate.help + "\n"
+            }),
+    };
+    output::print(text.as_bytes())
+}
+
+/// None where the file cannot be read: completing is no time for errors.
+fn profile_names() -> Vec<String> {
+    let file = ConfigFile::open().ok().flatten();
+    file.and_then(|file| file.names().ok()).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ mod endpoint;
 mod input;
 mod job;
 mod link;
+mod man;
 mod profile;
 mod publish;
 mod request;
@@ -45,8 +46,9 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
         Command::Broker(args) => broker::run(&args, diagnostics),
         Command::Profile(args) => profile::run(&args, diagnostics),
         Command::Link(args) => link::run(&args),
-        Command::Completions(args) => complete::completions(args.shell),
-        Command::Man(args) => complete::man_pages(&args.dir),
+        Command::Completions(args) => complete::script(args.shell),
+        Command::Complete(args) => complete::offer(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

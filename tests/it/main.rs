@@ -19,6 +19,7 @@ mod bad_input;
 mod bench_load;
 mod bench_search;
 mod bench_truth;
+mod completion;
 mod delivery;
 mod dialect_argv;
 mod dialect_failures;

@@ -1,72 +1,12 @@
 //! What `mozzie sub` shows in place of the messages: `--watch` on a real terminal (tmux's), `--message-rate`; and
 //! both as mosquitto_sub has them.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
-
-use tempfile::TempDir;
+use std::path::Path;
 
 use crate::{
     needs,
-    support::{Client, Mosquitto, Scripted, called, mozzie, wait_until, wire},
+    support::{Client, Mosquitto, Scripted, Terminal, called, mozzie, wire},
 };
-
-/// A terminal with a shell in it. Ended in `Drop`.
-struct Terminal {
-    folder: TempDir,
-}
-
-impl Terminal {
-    /// Runs the shell line in a terminal of this size.
-    fn start(columns: u16, rows: u16, line: &str) -> Self {
-        let terminal = Self {
-            folder: TempDir::new().expect("a folder for the socket"),
-        };
-        let done = terminal
-            .command("new-session -d -s it -x")
-            .arg(columns.to_string())
-            .arg("-y")
-            .arg(rows.to_string())
-            .args(["sh", "-c", line])
-            .output()
-            .expect("tmux runs");
-        assert!(done.status.success(), "{done:?}");
-        terminal
-    }
-
-    fn command(&self, words: &str) -> Command {
-        let mut command = Command::new("tmux");
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C.UTF-8")
-            .args(["-u", "-f", "/dev/null", "-S"])
-            .arg(self.folder.path().join("socket"))
-            .args(words.split_whitespace());
-        command
-    }
-
-    fn run(&self, words: &str) -> Output {
-        self.command(words).output().expect("tmux runs")
-    }
-
-    /// What is on the screen.
-    fn screen(&self) -> String {
-        String::from_utf8_lossy(&self.run("capture-pane -p -t it").stdout).into_owned()
-    }
-
-    fn wait_for(&self, what: &str, ready: impl Fn(&str) -> bool) {
-        wait_until(what, || ready(&self.screen()).then_some(()));
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.run("kill-server");
-    }
-}
 
 #[test]
 fn watch_is_a_live_table_that_survives_resizing_and_leaves_the_terminal_as_it_was() {

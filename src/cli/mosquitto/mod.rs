@@ -8,7 +8,7 @@ mod help;
 mod lower;
 mod number;
 mod property;
-mod table;
+pub(super) mod table;
 mod url;
 
 use std::ffi::{OsStr, OsString};

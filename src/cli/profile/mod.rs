@@ -25,7 +25,9 @@ use precedence::{Given, Value};
 const PROFILE_VARIABLE: &str = "MOZZIE_PROFILE";
 pub const JSON_ERRORS_VARIABLE: &str = "MOZZIE_JSON_ERRORS";
 /// The name that asks for no profile at all, not even the default one.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
+/// clap's name of what takes a profile's name.
+pub(super) const ID: &str = "profile";
 /// The options of this group that no profile can have.
 const PROFILE: &[&str] = &["profile", "show-config"];
 
@@ -71,6 +73,7 @@ pub enum ProfileAction {
     /// Print the settings of a profile, without its secrets
     Show {
         /// Name of the profile [default: MOZZIE_PROFILE, or default-profile of the file]
+        #[arg(id = ID, value_name = "NAME")]
         name: Option<String>,
     },
     /// Look for mistakes in the whole file

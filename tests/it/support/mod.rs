@@ -9,6 +9,7 @@ mod oracle;
 mod port;
 mod proxies;
 mod scripted;
+mod terminal;
 pub mod wire;
 
 use std::{
@@ -28,6 +29,7 @@ pub use oracle::{THEIR_TRIES, as_2_1};
 pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
 pub use scripted::{Door, Peer, Scripted, filters};
+pub use terminal::Terminal;
 
 /// How long anything may take before a test gives up on it: generous, because the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);
