@@ -91,6 +91,13 @@ pub enum Error {
     Broker(#[from] BrokerError),
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// Checks of `doctor` failed; `code` is the exit code of the first.
+    #[error("{failed} of {total} checks failed")]
+    Checks {
+        failed: usize,
+        total: usize,
+        code: u8,
+    },
     #[error("the run failed: {0}")]
     BenchFailed(String),
 }
@@ -248,6 +255,7 @@ impl Error {
             | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
+            Self::Checks { code, .. } => *code,
         }
     }
 
@@ -290,6 +298,7 @@ impl Error {
             | Self::Command(_)
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
+            | Self::Checks { .. }
             | Self::Io { .. } => None,
         }
     }

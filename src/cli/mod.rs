@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod broker;
 pub mod connection;
+pub mod doctor;
 pub mod link;
 pub mod mosquitto;
 mod options_file;
@@ -48,6 +49,9 @@ struct Root {
     version: Option<bool>,
 }
 
+/// The other name of `doctor`.
+const DOCTOR_ALIAS: &str = "check";
+
 /// The verbs. Not clap's `Subcommand`, which always makes all of them: one has some eighty options,
 /// and making them is a good part of a short run.
 macro_rules! verbs {
@@ -81,6 +85,7 @@ verbs! {
     "sub" Subscribe(Box<subscribe::SubscribeArgs>) "Subscribe to topics and print what comes";
     "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
     "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
+    "doctor" Doctor(Box<doctor::DoctorArgs>) "Check the way to a broker and what it can do, step by step";
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
     "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
     "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
@@ -104,11 +109,17 @@ impl Command {
         self.debug_args().is_some_and(|debug| debug.quiet)
     }
 
+    /// Whether to use colours, where that was said.
+    pub fn color(&self) -> Option<bool> {
+        self.debug_args()?.color.forced()
+    }
+
     fn debug_args(&self) -> Option<&connection::DebugArgs> {
         match self {
             Self::Publish(args) => Some(&args.debug),
             Self::Subscribe(args) => Some(&args.debug),
             Self::Request(args) => Some(&args.debug),
+            Self::Doctor(args) => Some(&args.debug),
             Self::Bench(_)
             | Self::Broker(_)
             | Self::Link(_)
@@ -163,7 +174,13 @@ fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> 
 fn parse_native(arguments: &[OsString], overriding: bool) -> Result<Parsed, Error> {
     use clap::error::ErrorKind;
     let typed = arguments.get(1).and_then(|verb| verb.to_str());
-    let verb = typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
+    let verb = typed.and_then(|typed| {
+        let wanted = match typed {
+            DOCTOR_ALIAS => "doctor",
+            typed => typed,
+        };
+        Command::NAMES.iter().copied().find(|name| *name == wanted)
+    });
     let mut root = match verb.and_then(Command::verb) {
         Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
         None => command(),
@@ -181,7 +198,7 @@ fn parse_native(arguments: &[OsString], overriding: bool) -> Result<Parsed, Erro
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::usage(
                 "no command given",
-                "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
+                "say what to do: mozzie pub, sub, rr, bench, doctor or broker; mozzie --help lists all",
             )),
             _ => Err(usage_error(&error, verb)),
         },

@@ -38,7 +38,7 @@ struct PublishPlan {
 }
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let trace = args.debug.debug.then(|| diagnostics.tracer());
+    let trace = (args.debug.debug > 0).then(|| diagnostics.tracer(args.debug.debug));
     let plan = plan(args, diagnostics.dialect())?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;

@@ -59,6 +59,7 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::Command(_)
             | Self::Bench(_)
+            | Self::Checks { .. }
             | Self::BenchFailed(_) => 1,
         }
     }
@@ -111,6 +112,7 @@ impl Error {
             | Self::Command(_)
             | Self::Bench(_)
             | Self::BadRecord { .. }
+            | Self::Checks { .. }
             | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
         }
     }

@@ -114,7 +114,6 @@ pub enum DialError {
 
 impl DialError {
     /// The layer that failed.
-    #[cfg(test)]
     pub fn layer(&self) -> Layer {
         match self {
             Self::NameNotFound { .. } | Self::Srv { .. } => Layer::Resolve,

@@ -2,8 +2,10 @@
 
 pub mod bench;
 mod cjson;
+mod colour;
 mod digits;
 mod display;
+pub mod doctor;
 mod folder;
 pub mod format;
 mod json;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use colour::{Color, Palette};
 pub use display::Display;
 pub use folder::Folder;
 use format::Complaint;
@@ -51,14 +54,19 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     pub fn new(dialect: Dialect) -> Self {
-        // colored looks at stdout; what is coloured here goes to stderr. NO_COLOR is its own rule.
-        if !io::stderr().is_terminal() {
-            colored::control::set_override(false);
-        }
-        Self {
+        let mut diagnostics = Self {
             dialect,
             quiet: false,
-        }
+        };
+        diagnostics.color(None);
+        diagnostics
+    }
+
+    /// For `--color`; `None` when nothing was said.
+    pub fn color(&mut self, forced: Option<bool>) {
+        // colored would look at stdout; what is coloured with it goes to stderr.
+        let terminal = io::stderr().is_terminal();
+        colored::control::set_override(colour::is_coloured(forced, terminal));
     }
 
     /// For `--quiet`: from now on nothing but errors of the command line.
@@ -115,17 +123,26 @@ impl Diagnostics {
         self.dialect.is_native() && !self.quiet
     }
 
-    /// Prints every packet, for `-d`.
-    pub fn tracer(&self) -> Observer {
+    /// Prints every packet, for `-d`; `times` is how often that was said.
+    pub fn tracer(&self, times: u8) -> Observer {
         if !self.dialect.is_native() {
             return trace::at_once();
         }
-        Box::new(|direction, packet| {
-            let arrow = match direction {
-                Direction::Sent => "→",
-                Direction::Received => "←",
+        Box::new(move |sight| {
+            let arrow = match sight.direction {
+                Direction::Sent => "→".cyan(),
+                Direction::Received => "←".cyan(),
             };
-            line(&format!("mozzie: {} {packet}", arrow.cyan()));
+            match sight.packet {
+                Some(packet) => line(&format!("mozzie: {arrow} {packet}")),
+                None => line(&format!(
+                    "mozzie: {arrow} {} bytes that are no packet",
+                    sight.len
+                )),
+            }
+            if times > 1 {
+                raw(&trace::hex(sight.bytes, sight.len));
+            }
         })
     }
 
