@@ -10,7 +10,7 @@ pub use mosquitto::reason_text as mosquitto_reason;
 use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
 use crate::dialect::Dialect;
-use crate::mqtt::codec::DecodeError;
+use crate::mqtt::codec::{DecodeError, Stranger};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -236,7 +236,9 @@ impl Error {
             Self::Session(error) => match error {
                 SessionError::Refused(_) => 4,
                 SessionError::Decode(DecodeError::OldBroker(_)) => 4,
-                SessionError::ConnAckTimeout(_) => 3,
+                SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)) => {
+                    3
+                }
                 SessionError::Decode(_)
                 | SessionError::Protocol { .. }
                 | SessionError::KeepAliveTimeout(_)
@@ -317,7 +319,9 @@ fn bench_exit_code(error: &BenchError) -> u8 {
             | ConnectionError::Session(SessionError::Decode(DecodeError::OldBroker(_)))
             | ConnectionError::Disconnected(_)
             | ConnectionError::Authentication => 4,
-            ConnectionError::Session(SessionError::ConnAckTimeout(_)) => 3,
+            ConnectionError::Session(
+                SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)),
+            ) => 3,
             ConnectionError::SubscriptionRefused(_) => 5,
             ConnectionError::Session(_) => 1,
             ConnectionError::Text(_) => 2,
@@ -331,6 +335,16 @@ fn session_hint(error: &SessionError) -> Option<String> {
         SessionError::Decode(DecodeError::OldBroker(_)) => {
             Some("use -V 311, and no option that needs MQTT 5".to_owned())
         }
+        SessionError::Decode(DecodeError::NotMqtt(stranger)) => Some(
+            match stranger {
+                Stranger::Tls => "the port is a TLS listener: use mqtts://, or --cafile",
+                Stranger::Http => {
+                    "a web server or a WebSocket listener is there: use --ws or ws://, or check the port"
+                }
+                Stranger::Ssh => "check the port: MQTT has 1883, with TLS 8883",
+            }
+            .to_owned(),
+        ),
         SessionError::ConnAckTimeout(_)
         | SessionError::Decode(_)
         | SessionError::Protocol { .. } => Some(NOT_MQTT.to_owned()),
@@ -373,7 +387,9 @@ fn reason_hint(reason: Reason, properties: &Properties) -> Option<String> {
         Reason(4 | 5) | Reason::BAD_USER_NAME_OR_PASSWORD | Reason::NOT_AUTHORIZED => {
             "check -u and the password (--password-file, MOZZIE_PASSWORD)"
         }
-        Reason(1) | Reason::UNSUPPORTED_PROTOCOL_VERSION => "try another protocol version with -V",
+        Reason(1) | Reason::UNSUPPORTED_PROTOCOL_VERSION => {
+            "the broker does not speak this version of MQTT: try -V 311, -V 5 or -V 31"
+        }
         Reason(2) | Reason::CLIENT_IDENTIFIER_NOT_VALID => "give another client identifier with -i",
         Reason::SESSION_TAKEN_OVER => {
             "another client connected with the same identifier: give this one its own with -i"

@@ -12,6 +12,7 @@ mod endpoint;
 mod input;
 mod job;
 mod link;
+mod progress;
 mod publish;
 mod request;
 mod subscribe;

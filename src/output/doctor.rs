@@ -228,7 +228,7 @@ fn check_value(check: &Check) -> Value {
     };
     value.insert("result".to_owned(), result.into());
     if let Some(took) = check.took {
-        value.insert("ms".to_owned(), (took.as_secs_f64() * 1000.0).into());
+        value.insert("ms".to_owned(), (took.as_micros() as f64 / 1000.0).into());
     }
     if !check.detail.is_empty() {
         value.insert("detail".to_owned(), check.detail.clone().into());

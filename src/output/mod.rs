@@ -171,6 +171,7 @@ impl Diagnostics {
 
 /// One line on stderr. That stderr is gone must not end what is under way.
 fn line(text: &str) {
+    progress::make_room();
     let mut text = terminal::visible_line(text);
     text.push('\n');
     let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -27,6 +27,9 @@ use probe::Probe;
 
 use super::{connect, ending, runtime};
 
+const TLS_LISTENER: &str =
+    "this is a TLS listener: use mqtts://, or --cafile with the certificate of its authority";
+
 /// What is to be examined, checked.
 struct DoctorPlan {
     connection: ConnectionPlan,
@@ -184,7 +187,15 @@ impl<'a> Examination<'a> {
                 true
             }
             Err(error) => {
-                self.conclude("login", Err(error));
+                let is_lost = matches!(error, Error::ConnectionLost(_) | Error::Session(_));
+                let mut finding = self.failed(&error);
+                if is_lost
+                    && way::speaks_tls(&self.plan.connection.endpoint, self.plan.timeout).await
+                    && let Finding::Failed { hint, .. } = &mut finding
+                {
+                    *hint = Some(TLS_LISTENER.to_owned());
+                }
+                self.write_down("login", finding, None, String::new());
                 false
             }
         }
@@ -275,13 +286,23 @@ impl<'a> Examination<'a> {
             Err(error) => (self.failed(&error), None, String::new()),
         };
         let well = !matches!(finding, Finding::Failed { .. });
+        self.write_down(name, finding, took, detail);
+        well
+    }
+
+    fn write_down(
+        &mut self,
+        name: &'static str,
+        finding: Finding,
+        took: Option<Duration>,
+        detail: String,
+    ) {
         self.report.checks.push(Check {
             name,
             finding,
             took,
             detail,
         });
-        well
     }
 
     fn failed(&self, error: &Error) -> Finding {
@@ -309,13 +330,9 @@ impl<'a> Examination<'a> {
     }
 
     fn skip(&mut self, names: &[&'static str]) {
-        let skipped = names.iter().map(|name| Check {
-            name,
-            finding: Finding::Skipped,
-            took: None,
-            detail: String::new(),
-        });
-        self.report.checks.extend(skipped);
+        for name in names {
+            self.write_down(name, Finding::Skipped, None, String::new());
+        }
     }
 
     /// Says what is under way, where somebody looks and nothing else is shown.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Examination, Passed};
 use crate::error::Error;
 use crate::net::{
-    self, Address, CertificateFacts, DialError, Dialed, Endpoint, Layer, Steps, Stream,
+    self, Address, CertificateFacts, DialError, Dialed, Endpoint, Layer, Steps, Stream, TlsClient,
+    TlsProblem, TlsSettings,
 };
 use crate::output::doctor::Certificate;
 
@@ -99,6 +100,32 @@ impl Examination<'_> {
             Some(peer) => peer.to_string(),
             None => String::new(),
         }
+    }
+}
+
+/// Whether TLS is spoken where a connection without it came to nothing.
+pub(super) async fn speaks_tls(endpoint: &Endpoint, timeout: Duration) -> bool {
+    if endpoint.tls.is_some() {
+        return false;
+    }
+    let settings = TlsSettings {
+        insecure: true,
+        ..TlsSettings::default()
+    };
+    let mut endpoint = endpoint.clone();
+    endpoint.websocket = None;
+    endpoint.connect_timeout = timeout;
+    endpoint.tls = TlsClient::load(&settings, endpoint.host()).ok();
+    match net::dial(&endpoint).await {
+        Ok(_) => endpoint.tls.is_some(),
+        Err(DialError::Tls { problem, .. }) => !matches!(
+            problem,
+            TlsProblem::NotTls
+                | TlsProblem::Closed { .. }
+                | TlsProblem::Other(_)
+                | TlsProblem::Io(_)
+        ),
+        Err(_) => false,
     }
 }
 

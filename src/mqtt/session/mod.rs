@@ -31,7 +31,7 @@ use self::inbound::{Arrival, Inbound, State};
 use self::keep_alive::KeepAlive;
 use self::outbound::{Outbound, Resend, Stage};
 use super::QoS;
-use super::codec::{self, DecodeError, EncodeError, PublishForm};
+use super::codec::{self, DecodeError, EncodeError, PublishForm, Stranger};
 use super::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Message, Packet, Publish, SubAck,
     Subscribe, Subscription, Unsubscribe,
@@ -219,7 +219,11 @@ impl Session {
                 self.seen
                     .extend_from_slice(&input[..before.min(BYTES_SHOWN)]);
             }
-            let packet = match codec::decode(self.settings.version, input, limit) {
+            let decoded = match self.stranger(input) {
+                Some(stranger) => Err(DecodeError::NotMqtt(stranger)),
+                None => codec::decode(self.settings.version, input, limit),
+            };
+            let packet = match decoded {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Ok(None),
                 Err(error) => {
@@ -448,6 +452,14 @@ impl Session {
             );
         }
         Ok(())
+    }
+
+    /// Who answers CONNECT if it is no broker.
+    fn stranger(&self, input: &[u8]) -> Option<Stranger> {
+        match self.phase {
+            Phase::Connecting { .. } => Stranger::by_first_bytes(input),
+            Phase::Closed | Phase::Connected | Phase::Ended => None,
+        }
     }
 
     fn show_received(&mut self, packet: Option<&Packet>, len: usize) {
@@ -874,7 +886,7 @@ impl Session {
             SessionError::Protocol { reason, .. } => Some(*reason),
             SessionError::Decode(DecodeError::Malformed { .. }) => Some(Reason::MALFORMED_PACKET),
             SessionError::Decode(DecodeError::TooLarge { .. }) => Some(Reason::PACKET_TOO_LARGE),
-            SessionError::Decode(DecodeError::OldBroker(_))
+            SessionError::Decode(DecodeError::OldBroker(_) | DecodeError::NotMqtt(_))
             | SessionError::Refused(_)
             | SessionError::ConnAckTimeout(_)
             | SessionError::KeepAliveTimeout(_)

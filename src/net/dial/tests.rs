@@ -206,10 +206,13 @@ async fn a_refused_connection_names_host_and_port_and_whom_it_was_for() {
         error.to_string(),
         format!("cannot connect to broker 127.0.0.1:{port}: connection refused")
     );
-    assert_eq!(
-        error.hint().unwrap(),
-        "is a broker listening there? check host and port"
-    );
+    let hint = match cfg!(feature = "broker") {
+        true => format!(
+            "no broker listens there: check the port, or start one with 'mozzie broker -p {port}'"
+        ),
+        false => "is a broker listening there? check host and port".to_owned(),
+    };
+    assert_eq!(error.hint().unwrap(), hint);
 
     let mut proxied = Endpoint::tcp("broker.example", 1883);
     through_proxy(&mut proxied, format!("socks5h://127.0.0.1:{port}"));
