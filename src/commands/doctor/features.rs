@@ -69,10 +69,20 @@ impl Examination<'_> {
 
     async fn retained(&mut self) {
         let topic = self.below("retained");
-        // Known before it is sent, so that whatever ends us finds it.
-        self.retained = topic.as_ref().ok().cloned();
-        self.check(RETAINED, async |probe| retained(probe, &topic?).await)
+        let allowed = self
+            .probe
+            .as_ref()
+            .is_none_or(|probe| probe.limits().retain_available);
+        if allowed {
+            // Known before it is sent, so that whatever ends us finds it.
+            self.retained = topic.as_ref().ok().cloned();
+        }
+        let removed = self
+            .check(RETAINED, async |probe| retained(probe, &topic?).await)
             .await;
+        if removed {
+            self.retained = None;
+        }
         self.clean_up().await;
     }
 
