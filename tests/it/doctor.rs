@@ -201,31 +201,68 @@ fn a_broker_that_is_not_there_is_3() {
     assert_eq!(check(&report, "resolve")["result"], "failed");
 }
 
+/// A broker that sends every message back to whom it came from if it is to, and has no more than these properties of
+/// CONNACK say.
+fn scripted(properties: &'static [u8], sends_back: bool) -> Scripted {
+    Scripted::start(move |door| {
+        let mut peer = door.accept();
+        peer.connect();
+        peer.send(wire::connack_with(properties));
+        while let Some(frame) = peer.next() {
+            let answer = match frame.kind() {
+                wire::SUBSCRIBE => wire::suback(true, frame.id(), &[2]),
+                wire::UNSUBSCRIBE => wire::unsuback(true, frame.id(), &[0]),
+                wire::PUBLISH if sends_back => {
+                    if frame.qos() == 1 {
+                        peer.try_send(wire::ack(wire::PUBACK, frame.id()));
+                    }
+                    wire::publish(true, 0, 0, frame.topic(), frame.payload(true))
+                }
+                _ => continue,
+            };
+            peer.try_send(answer);
+        }
+    })
+}
+
 #[test]
 fn what_a_broker_does_not_have_is_5() {
-    needs!("mosquitto");
-    let broker = Mosquitto::config()
-        .line("max_qos 1")
-        .line("retain_available false")
-        .start();
+    // maximum QoS 1, no retained messages, no shared and no wildcard subscriptions
+    let broker = scripted(&[0x24, 1, 0x25, 0, 0x2a, 0, 0x28, 0], true);
     let done = mozzie("doctor --json --max-payload 1k")
         .at(broker.port)
         .run();
     done.status(5);
     let (report, checks) = report(&done);
-    assert!(checks.contains(&"QoS 1 ok".to_owned()), "{done}");
-    assert!(checks.contains(&"QoS 2 failed".to_owned()), "{done}");
-    assert!(checks.contains(&"retained failed".to_owned()), "{done}");
-    assert!(checks.contains(&"shared ok".to_owned()), "{done}");
+    assert_eq!(
+        checks,
+        [
+            "connect ok",
+            "login ok",
+            "subscribe ok",
+            "QoS 0 ok",
+            // it came back with QoS 0
+            "QoS 1 warning",
+            "QoS 2 failed",
+            "retained failed",
+            "wildcard failed",
+            "shared failed",
+            "payload ok"
+        ],
+        "{done}"
+    );
     assert_eq!(report["limits"]["maximum_qos"], 1);
     assert_eq!(report["limits"]["retain_available"], false);
+    assert_eq!(
+        done.stderr, "mozzie: error: 4 of 10 checks failed\n",
+        "nothing was retained, so nothing is left behind"
+    );
 }
 
 #[test]
 fn a_message_that_is_dropped_in_silence_is_6() {
-    needs!("mosquitto");
-    let broker = Mosquitto::config().acl("topic read #\n").start();
-    let done = mozzie("doctor --json -V 311 --timeout 200ms --max-payload 0")
+    let broker = scripted(&[], false);
+    let done = mozzie("doctor --json --timeout 100ms --max-payload 0")
         .at(broker.port)
         .run();
     done.status(6);
@@ -233,6 +270,52 @@ fn a_message_that_is_dropped_in_silence_is_6() {
     assert!(checks.contains(&"QoS 0 failed".to_owned()), "{done}");
     let hint = check(&report, "QoS 0")["hint"].as_str().unwrap();
     assert!(hint.contains("access control"), "{hint}");
+}
+
+#[test]
+fn a_signal_ends_it_and_takes_the_retained_message_back() {
+    // It acknowledges what it retains and then says no more of it.
+    let broker = Scripted::start(|door| {
+        let mut peer = door.accept();
+        peer.connect();
+        peer.send(wire::connack_with(&[0x2a, 0]));
+        let mut retained = Vec::new();
+        while let Some(frame) = peer.next() {
+            match frame.kind() {
+                wire::SUBSCRIBE => {
+                    peer.try_send(wire::suback(true, frame.id(), &[2]));
+                }
+                wire::PUBLISH => {
+                    if frame.retain() {
+                        retained.push(frame.payload(true).len());
+                    }
+                    match frame.qos() {
+                        0 => {}
+                        1 => drop(peer.try_send(wire::ack(wire::PUBACK, frame.id()))),
+                        _ => drop(peer.try_send(wire::ack(wire::PUBREC, frame.id()))),
+                    }
+                    peer.try_send(wire::publish(
+                        true,
+                        0,
+                        0,
+                        frame.topic(),
+                        frame.payload(true),
+                    ));
+                }
+                wire::PUBREL => drop(peer.try_send(wire::ack(wire::PUBCOMP, frame.id()))),
+                _ => {}
+            }
+        }
+        assert_eq!(
+            retained.len(),
+            2,
+            "one that is kept and one that removes it"
+        );
+        assert!(retained[0] > 0 && retained[1] == 0);
+    });
+    let run = mozzie("doctor -d --timeout 30s").at(broker.port).start();
+    run.wait_for_stderr("/retained' QoS 0\n");
+    run.interrupt().status(130);
 }
 
 #[test]
@@ -309,13 +392,15 @@ fn a_connection_that_breaks_in_one_check_is_made_again_for_the_next() {
     });
     let done = mozzie("doctor --json").at(broker.port).run();
     done.status(3);
-    let (_, checks) = report(&done);
+    let (report, checks) = report(&done);
     assert_eq!(
         checks[..4],
         ["connect ok", "login ok", "subscribe ok", "QoS 0 failed"],
         "{done}"
     );
     assert!(!checks.contains(&"QoS 1 skipped".to_owned()), "{done}");
+    let hint = check(&report, "QoS 0")["hint"].as_str().unwrap();
+    assert!(hint.contains("access control"), "{hint}");
 }
 
 #[test]

@@ -128,6 +128,8 @@ struct Examination<'a> {
     diagnostics: &'a Diagnostics,
     line: ProgressLine,
     report: Report,
+    /// The broker let us in once.
+    logged_in: bool,
     /// The connection, while it is of use.
     probe: Option<Probe>,
     /// A retained message may be at the broker.
@@ -145,6 +147,7 @@ impl<'a> Examination<'a> {
             diagnostics,
             line: ProgressLine::new(),
             report,
+            logged_in: false,
             probe: None,
             retained: None,
         }
@@ -183,6 +186,7 @@ impl<'a> Examination<'a> {
             Ok(probe) => {
                 let passed = self.login_details(&probe);
                 self.probe = Some(probe);
+                self.logged_in = true;
                 self.conclude("login", Ok(passed));
                 true
             }
@@ -323,6 +327,10 @@ impl<'a> Examination<'a> {
                      settings may forbid it; --topic names another place"
                 )
             }
+            Error::ConnectionLost(_) if self.logged_in => format!(
+                "some brokers end the connection of who publishes or subscribes where he may not: check the access \
+                 control for '{topic}', or name another place with --topic; the broker's log may say more"
+            ),
             other => other.hint().unwrap_or_else(|| {
                 "-d shows every packet; the broker's log may say more".to_owned()
             }),
