@@ -107,7 +107,7 @@ async fn a_folder_of_certificates_is_trusted_whatever_else_is_in_it() {
         .await
         .unwrap();
     let info = dialed.stream.tls_info().unwrap();
-    assert_eq!(info.chain[0].names, ["localhost", "127.0.0.1"]);
+    assert!(info.chain[0].names.contains(&"localhost".to_owned()));
 }
 
 #[test]
