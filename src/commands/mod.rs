@@ -12,9 +12,11 @@ mod endpoint;
 mod input;
 mod job;
 mod link;
+mod profile;
 mod progress;
 mod publish;
 mod request;
+mod secret;
 mod subscribe;
 mod subscription;
 
@@ -44,6 +46,7 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
         Command::Bench(args) => bench::run(&args),
         Command::Doctor(args) => doctor::run(&args, diagnostics),
         Command::Broker(args) => broker::run(&args, diagnostics),
+        Command::Profile(args) => profile::run(&args, diagnostics),
         Command::Link(args) => link::run(&args),
         Command::Completions(args) => complete::completions(args.shell),
         Command::Man(args) => complete::man_pages(&args.dir),

@@ -60,7 +60,8 @@ impl Error {
             | Self::Command(_)
             | Self::Bench(_)
             | Self::Checks { .. }
-            | Self::BenchFailed(_) => 1,
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => 1,
         }
     }
 
@@ -113,7 +114,8 @@ impl Error {
             | Self::Bench(_)
             | Self::BadRecord { .. }
             | Self::Checks { .. }
-            | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         }
     }
 }

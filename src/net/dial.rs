@@ -20,7 +20,9 @@ use super::{
 #[derive(Debug)]
 pub struct Dialed {
     pub stream: Stream,
+    pub steps: Steps,
     /// The address at the other end of the TCP connection: the broker's, or the proxy's.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for doctor"))]
     pub peer: Option<SocketAddr>,
 }
 
@@ -166,7 +168,11 @@ async fn dial_one(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, Dial
             .await?;
     }
 
-    Ok(Dialed { stream, peer })
+    Ok(Dialed {
+        stream,
+        steps: *steps,
+        peer,
+    })
 }
 
 impl Endpoint {

@@ -14,7 +14,9 @@ mod lines;
 pub mod message;
 mod message_file;
 mod progress;
+mod prompt;
 mod rate;
+mod report;
 mod sink;
 mod spread;
 mod table;
@@ -34,6 +36,7 @@ use format::Complaint;
 pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
+pub use prompt::{Answer, ask_secret};
 pub use rate::Rate;
 pub use sink::Sink;
 pub use table::Table;
@@ -50,6 +53,8 @@ use crate::mqtt::session::{Direction, Observer};
 pub struct Diagnostics {
     dialect: Dialect,
     quiet: bool,
+    /// Natively: JSON in place of text.
+    json: bool,
 }
 
 impl Diagnostics {
@@ -57,6 +62,7 @@ impl Diagnostics {
         let mut diagnostics = Self {
             dialect,
             quiet: false,
+            json: false,
         };
         diagnostics.color(None);
         diagnostics
@@ -67,6 +73,11 @@ impl Diagnostics {
         // colored would look at stdout; what is coloured with it goes to stderr.
         let terminal = io::stderr().is_terminal();
         colored::control::set_override(colour::is_coloured(forced, terminal));
+    }
+
+    /// For `--json-errors`: warnings and errors as JSON from now on. mosquitto's clients have no such thing.
+    pub fn json(&mut self, json: bool) {
+        self.json = json && self.dialect.is_native();
     }
 
     /// For `--quiet`: from now on nothing but errors of the command line.
@@ -100,7 +111,9 @@ impl Diagnostics {
     }
 
     pub fn warn(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("warning", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
     }
@@ -114,7 +127,9 @@ impl Diagnostics {
     }
 
     pub fn note(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("note", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {text}"));
         }
     }
@@ -156,6 +171,10 @@ impl Diagnostics {
             return;
         }
         if self.quiet && error.exit_code() != 2 {
+            return;
+        }
+        if self.json {
+            line(&report::error(error));
             return;
         }
         line(&format!(

@@ -203,9 +203,10 @@ async fn retained(probe: &mut Probe, topic: &Text) -> Result<Passed, Error> {
             took,
             "kept, sent to a new subscription, removed",
         )),
-        false => Err(Error::SubscribeRefused(format!(
-            "'{topic}': another retained message than ours came"
-        ))),
+        false => {
+            let text = format!("'{topic}': another retained message than ours came");
+            Err(Error::SubscribeRefused(text.into()))
+        }
     }
 }
 

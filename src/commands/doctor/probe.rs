@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{Client, ClientEvent, ConnectionPlan};
-use crate::error::{Error, with_details};
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::{ConnAck, Message, Packet, Publish, Subscription};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Event, Limits, Observer};
@@ -93,8 +93,9 @@ impl Probe {
             .await?;
         match answer.reasons.first().copied().unwrap_or_default() {
             reason if reason.is_error() => {
-                let why = with_details(reason.to_string(), &answer.properties);
-                Err(Error::SubscribeRefused(format!("'{filter}': {why}")))
+                let refusal = Refusal::of(reason, &answer.properties);
+                let text = format!("'{filter}': {refusal}");
+                Err(Error::SubscribeRefused(refusal.worded(text)))
             }
             reason => Ok(match reason.0 {
                 0 => QoS::AtMostOnce,
@@ -114,9 +115,8 @@ impl Probe {
         } else {
             return Ok(());
         };
-        Err(Error::SubscribeRefused(format!(
-            "'{filter}': the broker has no {missing} subscriptions"
-        )))
+        let text = format!("'{filter}': the broker has no {missing} subscriptions");
+        Err(Error::SubscribeRefused(text.into()))
     }
 
     pub async fn unsubscribe(&mut self, filter: &Text) -> Result<(), Error> {
@@ -251,17 +251,16 @@ impl Probe {
 
 /// Whether the event acknowledges our message; an error when the broker refuses it.
 fn is_taken(event: Event, topic: &Text) -> Result<bool, Error> {
-    let refused = |why: String| Error::PublishRefused {
+    let refused = |why: Refusal| Error::PublishRefused {
         topic: topic.to_string(),
         why,
     };
     match event {
-        Event::Acknowledged(ack) if ack.reason.is_error() => Err(refused(with_details(
-            ack.reason.to_string(),
-            &ack.properties,
-        ))),
+        Event::Acknowledged(ack) if ack.reason.is_error() => {
+            Err(refused(Refusal::of(ack.reason, &ack.properties)))
+        }
         Event::Acknowledged(_) => Ok(true),
-        Event::Undeliverable { error, .. } => Err(refused(error.to_string())),
+        Event::Undeliverable { error, .. } => Err(refused(error.to_string().into())),
         _ => Ok(false),
     }
 }
