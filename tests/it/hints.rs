@@ -23,15 +23,15 @@ fn what_answers_in_place_of_a_broker_is_recognised() {
         // an alert: protocol version
         (
             b"\x15\x03\x01\x00\x02\x02\x46".as_slice(),
-            "not MQTT but TLS",
+            "it is TLS, not MQTT",
             "is a TLS listener: use mqtts://, or --cafile",
         ),
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            "not MQTT but HTTP",
+            "it is HTTP, not MQTT",
             "--ws",
         ),
-        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "not MQTT but SSH", "1883"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "it is SSH, not MQTT", "1883"),
     ] {
         for command in ["pub -t a -m x", "sub -t a"] {
             let listener = answering(answer);

@@ -33,7 +33,7 @@ pub enum DecodeError {
         limit: usize,
     },
     /// Before CONNACK there came something else than MQTT.
-    #[error("the answer is not MQTT but {0}")]
+    #[error("the answer is not a broker's: it is {0}, not MQTT")]
     NotMqtt(Stranger),
     /// A CONNACK in the form of MQTT 3 came to an MQTT 5 client.
     #[error("the broker speaks only MQTT 3 (return code {0})")]
