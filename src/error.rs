@@ -11,7 +11,7 @@ pub use mosquitto::reason_text as mosquitto_reason;
 use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
 use crate::dialect::Dialect;
-use crate::mqtt::codec::DecodeError;
+use crate::mqtt::codec::{DecodeError, Stranger};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -92,6 +92,13 @@ pub enum Error {
     Broker(#[from] BrokerError),
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// Checks of `doctor` failed; `code` is the exit code of the first.
+    #[error("{failed} of {total} checks failed")]
+    Checks {
+        failed: usize,
+        total: usize,
+        code: u8,
+    },
     #[error("the run failed: {0}")]
     BenchFailed(String),
     /// The generator was the bottleneck.
@@ -274,7 +281,9 @@ impl Error {
             Self::Session(error) => match error {
                 SessionError::Refused(_) => 4,
                 SessionError::Decode(DecodeError::OldBroker(_)) => 4,
-                SessionError::ConnAckTimeout(_) => 3,
+                SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)) => {
+                    3
+                }
                 SessionError::Decode(_)
                 | SessionError::Protocol { .. }
                 | SessionError::KeepAliveTimeout(_)
@@ -293,6 +302,7 @@ impl Error {
             | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
+            Self::Checks { code, .. } => *code,
             Self::BenchInvalid(_) => 9,
         }
     }
@@ -340,6 +350,7 @@ impl Error {
             | Self::Command(_)
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
+            | Self::Checks { .. }
             | Self::Io { .. } => None,
         }
     }
@@ -358,7 +369,9 @@ fn bench_exit_code(error: &BenchError) -> u8 {
             | ConnectionError::Session(SessionError::Decode(DecodeError::OldBroker(_)))
             | ConnectionError::Disconnected(_)
             | ConnectionError::Authentication => 4,
-            ConnectionError::Session(SessionError::ConnAckTimeout(_)) => 3,
+            ConnectionError::Session(
+                SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)),
+            ) => 3,
             ConnectionError::SubscriptionRefused(_) => 5,
             ConnectionError::Session(_) => 1,
             ConnectionError::Text(_) => 2,
@@ -372,6 +385,16 @@ fn session_hint(error: &SessionError) -> Option<String> {
         SessionError::Decode(DecodeError::OldBroker(_)) => {
             Some("use -V 311, and no option that needs MQTT 5".to_owned())
         }
+        SessionError::Decode(DecodeError::NotMqtt(stranger)) => Some(
+            match stranger {
+                Stranger::Tls => "the port is a TLS listener: use mqtts://, or --cafile",
+                Stranger::Http => {
+                    "a web server or a WebSocket listener is there: use --ws or ws://, or check the port"
+                }
+                Stranger::Ssh => "check the port: MQTT has 1883, with TLS 8883",
+            }
+            .to_owned(),
+        ),
         SessionError::ConnAckTimeout(_)
         | SessionError::Decode(_)
         | SessionError::Protocol { .. } => Some(NOT_MQTT.to_owned()),
@@ -414,7 +437,9 @@ fn reason_hint(reason: Reason, properties: &Properties) -> Option<String> {
         Reason(4 | 5) | Reason::BAD_USER_NAME_OR_PASSWORD | Reason::NOT_AUTHORIZED => {
             "check -u and the password (--password-file, MOZZIE_PASSWORD)"
         }
-        Reason(1) | Reason::UNSUPPORTED_PROTOCOL_VERSION => "try another protocol version with -V",
+        Reason(1) | Reason::UNSUPPORTED_PROTOCOL_VERSION => {
+            "the broker does not speak this version of MQTT: try -V 311, -V 5 or -V 31"
+        }
         Reason(2) | Reason::CLIENT_IDENTIFIER_NOT_VALID => "give another client identifier with -i",
         Reason::SESSION_TAKEN_OVER => {
             "another client connected with the same identifier: give this one its own with -i"

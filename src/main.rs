@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let result = match cli::parse(arguments, dialect, commands::check_format) {
         Ok(Parsed::Run(command)) => {
             diagnostics.quiet(command.is_quiet());
+            diagnostics.color(command.color());
             commands::run(command, &diagnostics)
         }
         Ok(Parsed::Print(text)) => match output::print(text.as_bytes()) {

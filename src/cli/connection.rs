@@ -8,7 +8,7 @@ use super::profile::ProfileArgs;
 use super::property::PropertyArgs;
 use super::tls::TlsArgs;
 use super::url::BrokerUrl;
-use super::values::{self, Header, RetryCount, SessionExpiry, Span, keep_alive};
+use super::values::{self, Header, RetryCount, SessionExpiry, Span, When, keep_alive};
 use super::will::WillArgs;
 use crate::mqtt::Version;
 use crate::net::{Endpoint, Secret};
@@ -181,9 +181,12 @@ pub struct SessionArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Diagnosis")]
 pub struct DebugArgs {
-    /// Show every packet, both ways, on stderr
-    #[arg(short, long)]
-    pub debug: bool,
+    /// Show every packet, both ways, on stderr; -dd also its bytes
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub debug: u8,
+    /// Use colours: 'auto' on a terminal unless NO_COLOR is set, 'always' or 'never'
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
     /// Print no warnings and no errors but those of the command line
     #[arg(long)]
     pub quiet: bool,

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod broker;
 pub mod completion;
 pub mod connection;
+pub mod doctor;
 pub mod link;
 pub mod manual;
 pub mod mosquitto;
@@ -60,6 +61,9 @@ struct Root {
 const ALL_HELP: &str = "--help-all";
 const HELP: &str = "help";
 
+/// The other name of `doctor`.
+const DOCTOR_ALIAS: &str = "check";
+
 /// The verbs. Not clap's `Subcommand`, which always makes all of them: one has some eighty options,
 /// and making them is a good part of a short run.
 macro_rules! verbs {
@@ -97,6 +101,7 @@ verbs! {
     "sub" Subscribe(Box<subscribe::SubscribeArgs>) "Subscribe to topics and print what comes";
     "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
     "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
+    "doctor" Doctor(Box<doctor::DoctorArgs>) "Check the way to a broker and what it can do, step by step";
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
     "profile" Profile(profile::ProfileCommandArgs) "Show the profiles: brokers with their options, by name";
     "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
@@ -111,11 +116,17 @@ impl Command {
         self.debug_args().is_some_and(|debug| debug.quiet)
     }
 
+    /// Whether to use colours, where that was said.
+    pub fn color(&self) -> Option<bool> {
+        self.debug_args()?.color.forced()
+    }
+
     fn debug_args(&self) -> Option<&connection::DebugArgs> {
         match self {
             Self::Publish(args) => Some(&args.debug),
             Self::Subscribe(args) => Some(&args.debug),
             Self::Request(args) => Some(&args.debug),
+            Self::Doctor(args) => Some(&args.debug),
             Self::Bench(_)
             | Self::Broker(_)
             | Self::Profile(_)
@@ -132,6 +143,7 @@ impl Command {
             Self::Subscribe(args) => Some(&mut args.connection),
             Self::Request(args) => Some(&mut args.connection),
             Self::Bench(args) => Some(&mut args.connection),
+            Self::Doctor(args) => Some(&mut args.connection),
             Self::Broker(_)
             | Self::Profile(_)
             | Self::Link(_)
@@ -165,6 +177,7 @@ impl Command {
                 let args = &mut args.topic;
                 args.topic.iter_mut().chain(&mut args.filter).collect()
             }
+            Self::Doctor(args) => args.checks.topic.iter_mut().collect(),
             Self::Broker(_)
             | Self::Profile(_)
             | Self::Link(_)
@@ -333,8 +346,13 @@ impl Line {
     /// With `overriding`, the last of several words for one option counts.
     fn parse(arguments: &[OsString], overriding: bool) -> Result<(Self, Command), Stopped> {
         let typed = arguments.get(1).and_then(|verb| verb.to_str());
-        let verb =
-            typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
+        let verb = typed.and_then(|typed| {
+            let wanted = match typed {
+                DOCTOR_ALIAS => "doctor",
+                typed => typed,
+            };
+            Command::NAMES.iter().copied().find(|name| *name == wanted)
+        });
         let mut root = match verb.and_then(Command::verb) {
             Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
             None => command(),
@@ -381,7 +399,7 @@ impl Stopped {
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if verb.is_none() => {
                 Self::Error(Error::usage(
                     "no command given",
-                    "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
+                    "say what to do: mozzie pub, sub, rr, bench, doctor or broker; mozzie --help lists all",
                 ))
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Error(Error::usage(

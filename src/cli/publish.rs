@@ -127,6 +127,11 @@ pub struct RecordArgs {
 }
 
 impl RecordArgs {
+    /// Whether the input is cut into records in a way of its own.
+    pub fn are_any(&self) -> bool {
+        self.json_lines || self.topic_separator.is_some() || self.delimiter.is_some()
+    }
+
     /// Whether a record says where it goes.
     pub fn have_topics(&self) -> bool {
         self.json_lines || self.topic_separator.is_some()

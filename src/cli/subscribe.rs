@@ -154,6 +154,9 @@ pub struct OutputArgs {
     /// Spread JSON (--json, %j, %J) over lines, indented with tabs
     #[arg(long)]
     pub pretty: bool,
+    /// Print payloads and topics as they are also on a terminal, which then acts on what is in them
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
 }
 
 /// What to do about a command that failed.

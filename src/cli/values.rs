@@ -4,9 +4,30 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::net::Secret;
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl When {
+    /// What was said, if anything.
+    pub fn forced(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
 
 /// A time span: a number with the unit `ms`, `s`, `m` or `h`; seconds without one.
 #[derive(Debug, Clone, Copy, PartialEq)]

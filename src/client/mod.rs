@@ -87,13 +87,29 @@ pub struct Client {
 impl Client {
     /// Begins to connect at once; must be called inside a runtime with timers.
     pub fn new(plan: ConnectionPlan, observer: Option<Observer>) -> Self {
+        let state = dial(&plan);
+        Self::begin(plan, state, observer)
+    }
+
+    /// The same over a stream that is up already.
+    pub fn over(
+        plan: ConnectionPlan,
+        stream: Stream,
+        observer: Option<Observer>,
+    ) -> Result<Self, Error> {
+        let mut client = Self::begin(plan, State::Up(Box::new(stream)), observer);
+        client.session.open(client.now)?;
+        Ok(client)
+    }
+
+    fn begin(plan: ConnectionPlan, state: State, observer: Option<Observer>) -> Self {
         let now = Instant::now();
         let mut session = Session::new(plan.settings.clone(), plan.identity.clone(), now);
         if let Some(observer) = observer {
             session.observe(observer);
         }
         Self {
-            state: dial(&plan),
+            state,
             session,
             plan,
             input: BytesMut::new(),

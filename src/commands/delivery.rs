@@ -124,6 +124,11 @@ impl Tally {
         self.refusal.get_or_insert((topic.to_owned(), why.into()));
     }
 
+    /// How many the broker has acknowledged, and how many were taken from the source.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.acknowledged, self.total)
+    }
+
     /// `N of M messages acknowledged`.
     pub fn line(&self) -> String {
         format!(

@@ -6,12 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use crate::cli::subscribe::{JsonForm, OutputArgs, SubscribeArgs};
+use crate::cli::values::When;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::net::{Address, Endpoint};
 use crate::output::format::{JsonDialect, Layout, Template};
 use crate::output::message::{Format, Printer};
-use crate::output::{Display, Lines, Rate, Table};
+use crate::output::{Display, Lines, Palette, Rate, Table};
 
 /// How messages are shown.
 pub fn plan(args: &SubscribeArgs, broker: &Endpoint, dialect: Dialect) -> Result<Display, Error> {
@@ -32,7 +33,7 @@ pub fn plan(args: &SubscribeArgs, broker: &Endpoint, dialect: Dialect) -> Result
             now,
         ))));
     }
-    let printer = Printer::new(format(&args.output, dialect)?);
+    let printer = Printer::new(format(&args.output, args.debug.color, dialect)?);
     Ok(match (watch, &broker.address) {
         (false, _) => Display::Messages(printer),
         (true, Address::Tcp(tcp)) => Display::Lines(Lines::new(), tcp.host.to_string(), printer),
@@ -43,12 +44,26 @@ pub fn plan(args: &SubscribeArgs, broker: &Endpoint, dialect: Dialect) -> Result
 }
 
 /// How a message is printed on stdout, where a terminal must be kept from acting on what it is shown.
-pub fn format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
-    format_for(args, dialect, io::stdout().is_terminal())
+pub fn format(args: &OutputArgs, color: When, dialect: Dialect) -> Result<Format, Error> {
+    let visible = io::stdout().is_terminal() && !args.raw;
+    let palette = match dialect {
+        Dialect::Native => Palette::stdout(color.forced()),
+        Dialect::Mosquitto(_) => Palette::OFF,
+    };
+    format_with(args, dialect, visible, palette)
 }
 
-/// How a message is printed; `visible` makes what a terminal would act on visible.
-pub fn format_for(args: &OutputArgs, dialect: Dialect, visible: bool) -> Result<Format, Error> {
+/// How a message is written where no terminal is.
+pub fn plain_format(args: &OutputArgs, dialect: Dialect) -> Result<Format, Error> {
+    format_with(args, dialect, false, Palette::OFF)
+}
+
+fn format_with(
+    args: &OutputArgs,
+    dialect: Dialect,
+    visible: bool,
+    palette: Palette,
+) -> Result<Format, Error> {
     let newline = !args.no_newline;
     let layout = match args.pretty {
         false => Layout::Line,
@@ -81,6 +96,7 @@ pub fn format_for(args: &OutputArgs, dialect: Dialect, visible: bool) -> Result<
             topic: args.verbose,
             newline,
             visible,
+            palette,
         },
     })
 }

@@ -6,6 +6,7 @@ mod complete;
 mod connect;
 mod delivery;
 mod display;
+mod doctor;
 mod ending;
 mod endpoint;
 mod input;
@@ -13,6 +14,7 @@ mod job;
 mod link;
 mod man;
 mod profile;
+mod progress;
 mod publish;
 mod request;
 mod secret;
@@ -43,6 +45,7 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
         Command::Subscribe(args) => subscribe::run(*args, diagnostics),
         Command::Request(args) => request::run(*args, diagnostics),
         Command::Bench(args) => bench::run(&args),
+        Command::Doctor(args) => doctor::run(&args, diagnostics),
         Command::Broker(args) => broker::run(&args, diagnostics),
         Command::Profile(args) => profile::run(&args, diagnostics),
         Command::Link(args) => link::run(&args),

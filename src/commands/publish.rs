@@ -1,10 +1,12 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::delivery::{End, Tally, Unsent};
+use super::progress::{Count, Progress};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
@@ -35,10 +37,11 @@ struct PublishPlan {
     /// How long a signal waits for what was read.
     drain: Duration,
     disconnect: Properties,
+    progress: Option<Progress>,
 }
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let trace = args.debug.debug.then(|| diagnostics.tracer());
+    let trace = (args.debug.debug > 0).then(|| diagnostics.tracer(args.debug.debug));
     let plan = plan(args, diagnostics.dialect())?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
@@ -47,6 +50,7 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
+    let progress = progress(&args, dialect);
     let url = args.connection.broker.url.as_ref();
     let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
     // Properties of JSON lines must not be lost.
@@ -81,7 +85,17 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
         timeout: args.delivery.timeout.map(|span| span.0),
         drain: args.delivery.drain.0,
         disconnect: properties.of(Place::Disconnect),
+        progress,
     })
+}
+
+/// A line for who looks and has not asked for other lines, or for none, and does not type the input.
+fn progress(args: &PublishArgs, dialect: Dialect) -> Option<Progress> {
+    let typing = args.input.file.is_none() && io::stdin().is_terminal();
+    let from_stream = args.input.file.is_some() || args.input.stdin_lines || args.records.are_any();
+    let wanted = dialect.is_native() && from_stream && !typing;
+    let alone = !args.debug.quiet && args.debug.debug == 0;
+    (wanted && alone).then(Progress::on_terminal).flatten()
 }
 
 struct Publisher<'a> {
@@ -102,6 +116,7 @@ struct Publisher<'a> {
     verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
+    progress: Option<Progress>,
 }
 
 impl<'a> Publisher<'a> {
@@ -120,11 +135,13 @@ impl<'a> Publisher<'a> {
             interrupted: None,
             verdict: None,
             pause_until: None,
+            progress: plan.progress,
         }
     }
 
     async fn run(mut self, mut signals: Signals) -> Result<(), Error> {
         let end = self.publish_all(&mut signals).await;
+        self.progress = None;
         self.settle(end, signals).await
     }
 
@@ -148,6 +165,7 @@ impl<'a> Publisher<'a> {
                 return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
+            let progress_due = self.progress.as_ref().map(Progress::due);
             tokio::select! {
                 event = self.client.next(true) => match event {
                     Ok(event) => self.handle(event),
@@ -155,6 +173,7 @@ impl<'a> Publisher<'a> {
                 },
                 () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
+                () = sleep_until(progress_due), if progress_due.is_some() => self.draw_progress(),
                 () = sleep_until(deadline), if deadline.is_some() => {
                     return match self.interrupted {
                         Some(signal) => End::Interrupted(signal),
@@ -171,6 +190,18 @@ impl<'a> Publisher<'a> {
                     deadline = Some(deadline.map_or(drained, |deadline| deadline.min(drained)));
                 }
             }
+        }
+    }
+
+    fn draw_progress(&mut self) {
+        let (acknowledged, taken) = self.tally.counts();
+        let unwritten = self.client.session().output().len();
+        if let Some(progress) = &mut self.progress {
+            progress.draw(Count {
+                acknowledged,
+                taken,
+                unwritten,
+            });
         }
     }
 

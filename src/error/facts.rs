@@ -111,6 +111,7 @@ impl Error {
             Self::Io { .. } => Facts::of("io"),
             Self::Broker(_) => Facts::of("broker"),
             Self::Bench(error) => Facts::bench(error),
+            Self::Checks { .. } => Facts::of("checks"),
             Self::BenchFailed(_) => Facts::of("bench-failed"),
             Self::BenchInvalid(_) => Facts::of("bench-invalid"),
         }

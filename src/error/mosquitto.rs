@@ -59,6 +59,7 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::Command(_)
             | Self::Bench(_)
+            | Self::Checks { .. }
             | Self::BenchFailed(_)
             | Self::BenchInvalid(_) => 1,
         }
@@ -112,6 +113,7 @@ impl Error {
             | Self::Command(_)
             | Self::Bench(_)
             | Self::BadRecord { .. }
+            | Self::Checks { .. }
             | Self::BenchFailed(_)
             | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::QoS;
-use super::properties::Properties;
+use super::properties::{Properties, PropertyId};
 use super::reason::Reason;
 use super::text::Text;
 
@@ -70,6 +70,22 @@ impl Packet {
             Self::Disconnect(_) => "DISCONNECT",
             Self::Auth(_) => "AUTH",
         }
+    }
+
+    /// So many bytes at the end of the packet may show a login: a password ends a CONNECT in all versions, and of
+    /// a packet with authentication data nothing is to be seen.
+    pub fn secret_tail(&self) -> usize {
+        let (properties, password) = match self {
+            Self::Connect(connect) => (&connect.properties, connect.password.as_ref()),
+            Self::ConnAck(connack) => (&connack.properties, None),
+            Self::Auth(auth) => (&auth.properties, None),
+            _ => return 0,
+        };
+        if properties.get(PropertyId::AuthenticationData).is_some() {
+            return usize::MAX;
+        }
+        // with its length
+        password.map_or(0, |password| password.0.len() + 2)
     }
 }
 

@@ -37,55 +37,48 @@ pub struct Steps {
     pub websocket: Option<Duration>,
 }
 
-impl Steps {
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for the histograms of bench and for doctor")
-    )]
-    pub fn total(&self) -> Duration {
-        [
-            self.resolve,
-            self.connect,
-            self.proxy,
-            self.tls,
-            self.websocket,
-        ]
-        .into_iter()
-        .flatten()
-        .sum()
-    }
-}
-
 /// Opens a connection. Dropping the future gives it up and leaves nothing behind.
 ///
 /// # Errors
 /// The layer that failed and why; see `DialError`.
 pub async fn dial(endpoint: &Endpoint) -> Result<Dialed, DialError> {
+    dial_timed(endpoint, &mut Steps::default()).await
+}
+
+/// The same, and writes down how long each layer took, also those before the one that failed.
+///
+/// # Errors
+/// As `dial`'s.
+pub async fn dial_timed(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, DialError> {
     match &endpoint.address {
         Address::Tcp(TcpAddress {
             srv: Some(srv),
             host,
             ..
-        }) => Box::pin(dial_by_record(endpoint, host, srv)).await,
-        Address::Tcp(_) | Address::Unix(_) => dial_one(endpoint).await,
+        }) => Box::pin(dial_by_record(endpoint, host, srv, steps)).await,
+        Address::Tcp(_) | Address::Unix(_) => dial_one(endpoint, steps).await,
     }
 }
 
 /// One target after the other, until one can be reached.
-async fn dial_by_record(endpoint: &Endpoint, domain: &str, srv: &Srv) -> Result<Dialed, DialError> {
+async fn dial_by_record(
+    endpoint: &Endpoint,
+    domain: &str,
+    srv: &Srv,
+    steps: &mut Steps,
+) -> Result<Dialed, DialError> {
     let mut looked_up = Steps::default();
     let mut failed = Ok(());
-    for target in targets(endpoint, domain, srv, &mut looked_up).await? {
+    let found = targets(endpoint, domain, srv, &mut looked_up).await?;
+    for target in found {
+        // The steps of the target that was tried last, behind the look-up of the record.
+        *steps = looked_up;
         let dialed = match endpoint.at(target, srv) {
-            Ok(endpoint) => dial_one(&endpoint).await,
+            Ok(endpoint) => dial_one(&endpoint, steps).await,
             Err(error) => Err(error),
         };
         match dialed {
-            Ok(mut dialed) => {
-                let before = looked_up.resolve.unwrap_or_default();
-                dialed.steps.resolve = Some(before + dialed.steps.resolve.unwrap_or_default());
-                return Ok(dialed);
-            }
+            Ok(dialed) => return Ok(dialed),
             Err(error) => failed = Err(error),
         }
     }
@@ -112,9 +105,8 @@ async fn targets(
         .await
 }
 
-async fn dial_one(endpoint: &Endpoint) -> Result<Dialed, DialError> {
+async fn dial_one(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, DialError> {
     let limit = endpoint.connect_timeout;
-    let mut steps = Steps::default();
     let (mut stream, peer) = match &endpoint.address {
         Address::Unix(path) => {
             let clock = Clock::start(Layer::Connect, limit);
@@ -125,7 +117,7 @@ async fn dial_one(endpoint: &Endpoint) -> Result<Dialed, DialError> {
                 .await?;
             (stream, None)
         }
-        Address::Tcp(address) => tcp_or_proxy(address, limit, &mut steps).await?,
+        Address::Tcp(address) => tcp_or_proxy(address, limit, steps).await?,
     };
 
     if let Some(tls) = &endpoint.tls {
@@ -178,7 +170,7 @@ async fn dial_one(endpoint: &Endpoint) -> Result<Dialed, DialError> {
 
     Ok(Dialed {
         stream,
-        steps,
+        steps: *steps,
         peer,
     })
 }

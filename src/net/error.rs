@@ -114,7 +114,6 @@ pub enum DialError {
 
 impl DialError {
     /// The layer that failed.
-    #[cfg(test)]
     pub fn layer(&self) -> Layer {
         match self {
             Self::NameNotFound { .. } | Self::Srv { .. } => Layer::Resolve,
@@ -158,7 +157,9 @@ impl DialError {
                 peer: Peer::Proxy, ..
             } => "check --proxy, or give the proxy's IP address",
             Self::Srv { problem, .. } => problem.hint(),
-            Self::Connect { peer, error, .. } => return connect_hint(*peer, error),
+            Self::Connect {
+                peer, error, tried, ..
+            } => return connect_hint(*peer, error, tried),
             Self::Bind { error, .. } => match error.kind() {
                 io::ErrorKind::AddrNotAvailable => {
                     "-A takes an address of one of this machine's interfaces"
@@ -202,9 +203,21 @@ impl DialError {
     }
 }
 
-fn connect_hint(peer: Peer, error: &io::Error) -> Option<String> {
+fn connect_hint(peer: Peer, error: &io::Error, tried: &[SocketAddr]) -> Option<String> {
     if too_many_files(error) {
         return Some("raise the limit on open files: ulimit -n".to_owned());
+    }
+    if let (io::ErrorKind::ConnectionRefused, Peer::Broker, Some(first)) =
+        (error.kind(), peer, tried.first())
+        && tried.iter().all(|address| address.ip().is_loopback())
+        && cfg!(feature = "broker")
+    {
+        return Some(match first.port() {
+            1883 => "no broker runs on this machine: start one with 'mozzie broker'".to_owned(),
+            port => format!(
+                "no broker listens there: check the port, or start one with 'mozzie broker -p {port}'"
+            ),
+        });
     }
     let hint = match (error.kind(), peer) {
         (io::ErrorKind::ConnectionRefused, Peer::Broker) => {

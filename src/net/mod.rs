@@ -26,14 +26,17 @@ mod testing;
 // The door to this folder: what the rest of mozzie may name.
 #[allow(unused_imports)]
 pub use {
-    dial::{Dialed, Steps, dial},
+    dial::{Dialed, Steps, dial, dial_timed},
     endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
     proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
     secret::Secret,
     srv::{CertificateName, Srv, SrvProblem},
     stream::{Stream, TlsInfo},
-    tls::{TlsClient, TlsError, TlsProblem, TlsSettings, TlsVersion, explain_io},
+    tls::{
+        CertificateFacts, CertificateOwner, TlsClient, TlsError, TlsProblem, TlsSettings,
+        TlsVersion, explain_io,
+    },
     websocket::{WebSocket, WebSocketError, WebSocketProblem},
     words::reason as io_reason,
 };

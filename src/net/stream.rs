@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::websocket::WebSocketIo;
+use super::{tls::CertificateFacts, websocket::WebSocketIo};
 
 /// A connection of any kind. Each upper layer holds a `Stream` of its own underneath, boxed, so that an idle
 /// plain-TCP connection costs a few dozen bytes.
@@ -27,10 +27,6 @@ pub enum Stream {
 }
 
 /// What the TLS handshake settled on.
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the histograms of bench and for doctor")
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
@@ -38,13 +34,11 @@ pub struct TlsInfo {
     /// IANA's name, such as `TLS_AES_128_GCM_SHA256`.
     pub cipher: String,
     pub alpn: Option<String>,
+    /// The broker's certificates as it sent them, its own first.
+    pub chain: Vec<CertificateFacts>,
 }
 
 impl Stream {
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for the histograms of bench and for doctor")
-    )]
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => None,

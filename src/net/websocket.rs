@@ -289,10 +289,6 @@ pub struct WebSocketIo {
 }
 
 impl WebSocketIo {
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for the histograms of bench and for doctor")
-    )]
     pub(super) fn under(&self) -> &Stream {
         self.inner.get_ref()
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::format::{Complaint, Layout, Template, Writer};
 use super::time::Clock;
+use super::{Color, Palette};
 use super::{json, spread::spread, terminal};
 use crate::mqtt::packet::Publish;
 
@@ -16,6 +17,8 @@ pub enum Format {
         newline: bool,
         /// Make what a terminal would act on visible.
         visible: bool,
+        /// For the topic.
+        palette: Palette,
     },
     /// One object a line; `parsed` puts payloads that are JSON in as they are.
     Json { parsed: bool, layout: Layout },
@@ -37,6 +40,7 @@ enum Form {
         topic: bool,
         newline: bool,
         visible: bool,
+        palette: Palette,
     },
     Json {
         parsed: bool,
@@ -56,10 +60,12 @@ impl Printer {
                 topic,
                 newline,
                 visible,
+                palette,
             } => Form::Raw {
                 topic,
                 newline,
                 visible,
+                palette,
             },
             Format::Json { parsed, layout } => Form::Json {
                 parsed,
@@ -90,6 +96,7 @@ impl Printer {
                 topic,
                 newline,
                 visible,
+                palette,
             } => {
                 let text = |bytes: &[u8], out: &mut Vec<u8>| {
                     if *visible {
@@ -105,7 +112,9 @@ impl Printer {
                     return;
                 }
                 if *topic {
+                    palette.begin(Color::Cyan, out);
                     text(message.topic.as_bytes(), out);
+                    palette.end(out);
                     out.push(b' ');
                 }
                 if empty {
@@ -166,6 +175,7 @@ mod tests {
                 topic,
                 newline,
                 visible: false,
+                palette: Palette::OFF,
             };
             Printer::new(format).print(&publish, &mut out, &mut |_| {});
             String::from_utf8(out).unwrap()

@@ -2,8 +2,10 @@
 
 pub mod bench;
 mod cjson;
+mod colour;
 mod digits;
 mod display;
+pub mod doctor;
 mod folder;
 pub mod format;
 mod json;
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use colour::{Color, Palette};
 pub use display::Display;
 pub use folder::Folder;
 use format::Complaint;
@@ -56,15 +59,20 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     pub fn new(dialect: Dialect) -> Self {
-        // colored looks at stdout; what is coloured here goes to stderr. NO_COLOR is its own rule.
-        if !io::stderr().is_terminal() {
-            colored::control::set_override(false);
-        }
-        Self {
+        let mut diagnostics = Self {
             dialect,
             quiet: false,
             json: false,
-        }
+        };
+        diagnostics.color(None);
+        diagnostics
+    }
+
+    /// For `--color`; `None` when nothing was said.
+    pub fn color(&mut self, forced: Option<bool>) {
+        // colored would look at stdout; what is coloured with it goes to stderr.
+        let terminal = io::stderr().is_terminal();
+        colored::control::set_override(colour::is_coloured(forced, terminal));
     }
 
     /// For `--json-errors`: warnings and errors as JSON from now on. mosquitto's clients have no such thing.
@@ -130,17 +138,26 @@ impl Diagnostics {
         self.dialect.is_native() && !self.quiet
     }
 
-    /// Prints every packet, for `-d`.
-    pub fn tracer(&self) -> Observer {
+    /// Prints every packet, for `-d`; `times` is how often that was said.
+    pub fn tracer(&self, times: u8) -> Observer {
         if !self.dialect.is_native() {
             return trace::at_once();
         }
-        Box::new(|direction, packet| {
-            let arrow = match direction {
-                Direction::Sent => "→",
-                Direction::Received => "←",
+        Box::new(move |sight| {
+            let arrow = match sight.direction {
+                Direction::Sent => "→".cyan(),
+                Direction::Received => "←".cyan(),
             };
-            line(&format!("mozzie: {} {packet}", arrow.cyan()));
+            match sight.packet {
+                Some(packet) => line(&format!("mozzie: {arrow} {packet}")),
+                None => line(&format!(
+                    "mozzie: {arrow} {} bytes that are no packet",
+                    sight.len
+                )),
+            }
+            if times > 1 {
+                raw(&trace::hex(sight.bytes, sight.len));
+            }
         })
     }
 
@@ -173,6 +190,7 @@ impl Diagnostics {
 
 /// One line on stderr. That stderr is gone must not end what is under way.
 fn line(text: &str) {
+    progress::make_room();
     let mut text = terminal::visible_line(text);
     text.push('\n');
     let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -1,4 +1,4 @@
-//! Every packet in one line as mosquitto's clients show them for `-d`: on stdout, among the messages.
+//! Packets for `-d`: in one line as mosquitto's clients show them, on stdout among the messages; and their bytes.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,7 +17,10 @@ impl Trace {
     pub fn observer(&self) -> Observer {
         let lines = Arc::clone(&self.0);
         let mut narrator = Narrator::default();
-        Box::new(move |direction, packet| {
+        Box::new(move |sight| {
+            let (direction, Some(packet)) = (sight.direction, sight.packet) else {
+                return;
+            };
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             narrator.tell(direction, packet, &mut lines);
             // mosquitto_sub takes its leave of a broker that has refused it, and nothing is sent.
@@ -47,14 +50,42 @@ impl Trace {
 /// Prints the lines at once, for a program that prints nothing else.
 pub(super) fn at_once() -> Observer {
     let mut narrator = Narrator::default();
-    Box::new(move |direction, packet| {
+    Box::new(move |sight| {
+        let Some(packet) = sight.packet else {
+            return;
+        };
         let mut lines = String::new();
-        narrator.tell(direction, packet, &mut lines);
+        narrator.tell(sight.direction, packet, &mut lines);
         let mut stdout = std::io::stdout().lock();
         let _ = stdout
             .write_all(lines.as_bytes())
             .and_then(|()| stdout.flush());
     })
+}
+
+/// The bytes of a packet of `len` as lines of hexadecimal digits and text, with a word on those that are left out.
+pub(super) fn hex(bytes: &[u8], len: usize) -> String {
+    const WIDTH: usize = 16;
+    let mut out = String::new();
+    for (row, chunk) in bytes.chunks(WIDTH).enumerate() {
+        let _ = write!(out, "  {:04x} ", row * WIDTH);
+        for column in 0..WIDTH {
+            let _ = match chunk.get(column) {
+                Some(byte) => write!(out, " {byte:02x}"),
+                None => write!(out, "   "),
+            };
+        }
+        out.push_str("  ");
+        out.extend(chunk.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        }));
+        out.push('\n');
+    }
+    if bytes.len() < len {
+        let _ = writeln!(out, "  … {} bytes more are not shown", len - bytes.len());
+    }
+    out
 }
 
 #[derive(Default)]
@@ -185,4 +216,20 @@ fn options(one: &Subscription) -> u8 {
     u8::from(one.no_local) << 2
         | u8::from(one.retain_as_published) << 3
         | (one.retain_handling as u8) << 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_digits_and_text() {
+        assert_eq!(
+            hex(b"0\x05\x00\x01ahi\xff0123456789", 20),
+            "  0000  30 05 00 01 61 68 69 ff 30 31 32 33 34 35 36 37  0...ahi.01234567\n  \
+             0010  38 39                                            89\n  \
+             … 2 bytes more are not shown\n"
+        );
+        assert_eq!(hex(b"", 0), "");
+    }
 }

@@ -253,11 +253,10 @@ fn websockets_to_a_plain_port_and_plain_to_websockets_are_3() {
     let broker = Mosquitto::config().websockets().start();
     if broker.speaks_websockets() {
         // What comes back is HTTP.
-        let done = mozzie("pub -t a -m x").at(broker.port).run();
-        assert!(
-            matches!(done.code(), Some(1 | 3)) && done.stderr.contains("is this an MQTT port?"),
-            "{done}"
-        );
+        mozzie("pub -t a -m x")
+            .at(broker.port)
+            .run()
+            .fails(3, &["it is HTTP, not MQTT", "use --ws"]);
     }
 }
 

@@ -132,6 +132,16 @@ fn examples(verb: Option<&str>) -> &'static [Example] {
                 "see what would be used, and where it comes from",
             ),
         ],
+        Some("doctor") => &[
+            (
+                "mozzie doctor -h broker.example.org --cafile ca.pem -u me --password-prompt",
+                "the way to a broker and what it can do, step by step",
+            ),
+            (
+                "mozzie check --json | jq .checks",
+                "the same for a script, here with the broker of this machine",
+            ),
+        ],
         Some("link") => &[(
             "mozzie link ~/bin",
             "mosquitto_pub, mosquitto_sub and mosquitto_rr as links",
@@ -184,7 +194,7 @@ fn exit_codes(verb: Option<&str>) -> impl Iterator<Item = &'static (&'static str
 
 /// Whether a verb has the connection options.
 fn connects(verb: &str) -> bool {
-    matches!(verb, "pub" | "sub" | "rr" | "bench")
+    matches!(verb, "pub" | "sub" | "rr" | "bench" | "doctor")
 }
 
 /// The definition with all that `--help-all` prints. `verb` is `None` for the program as a whole.

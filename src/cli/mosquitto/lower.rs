@@ -16,7 +16,7 @@ use crate::cli::subscribe::{
     SubscribeArgs, SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
-use crate::cli::values::{Percent, Span};
+use crate::cli::values::{Percent, Span, When};
 use crate::cli::will::WillArgs;
 use crate::cli::{Command, property::PropertyArgs};
 use crate::dialect::Tool;
@@ -306,7 +306,8 @@ pub fn command(tool: Tool, typed: Typed, mut properties: PropertyArgs) -> Result
 
 fn debug(typed: &Typed) -> DebugArgs {
     DebugArgs {
-        debug: typed.debug,
+        debug: u8::from(typed.debug),
+        color: When::Never,
         quiet: typed.quiet,
         options_file: None,
     }
@@ -399,6 +400,7 @@ fn output(typed: &Typed) -> OutputArgs {
         json: None,
         format: typed.format.clone(),
         pretty: typed.pretty,
+        raw: false,
     }
 }
 

@@ -94,7 +94,7 @@ impl Effective<'_> {
         let asked = precedence::asks_for_5(&typed_options(self.verb, self.matches));
         match self.verb.get_name() {
             _ if asked => Version::V5,
-            "rr" => Version::V5,
+            "rr" | "doctor" => Version::V5,
             _ => Version::V311,
         }
     }

@@ -129,6 +129,7 @@ const MQTT_5: &[&str] = &["session-expiry-interval", PROPERTY];
 const MQTT_5_OF_VERBS: &[&str] = &["no-local", "retain-as-published", "retain-handling"];
 /// Options of verbs that decide what is printed.
 const OUTPUT_OF_VERBS: &[&str] = &[
+    "raw",
     "json",
     "verbose",
     "no-newline",

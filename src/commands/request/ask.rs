@@ -171,7 +171,7 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         timeout: exchange.timeout.map(|span| span.0),
         latency: args.replies.latency,
         no_retained: dialect.is_native() || args.replies.no_retained,
-        format: display::format(&args.output, dialect)?,
+        format: display::format(&args.output, args.debug.color, dialect)?,
         disconnect: properties.of(Place::Disconnect),
         connection,
     })

@@ -17,10 +17,10 @@ use crate::signal::Signals;
 
 pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let dialect = diagnostics.dialect();
-    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
-    let trace = args.debug.debug.then(|| match &mixed_in {
+    let mixed_in = (args.debug.debug > 0 && !dialect.is_native()).then(Trace::default);
+    let trace = (args.debug.debug > 0).then(|| match &mixed_in {
         Some(trace) => trace.observer(),
-        None => diagnostics.tracer(),
+        None => diagnostics.tracer(args.debug.debug),
     });
     let runtime = super::runtime()?;
     let signals = || Signals::new().map_err(|e| Error::io("cannot catch signals", e));

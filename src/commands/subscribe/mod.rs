@@ -19,10 +19,10 @@ use crate::signal::Signals;
 
 pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let dialect = diagnostics.dialect();
-    let mixed_in = (args.debug.debug && !dialect.is_native()).then(Trace::default);
-    let trace = args.debug.debug.then(|| match &mixed_in {
+    let mixed_in = (args.debug.debug > 0 && !dialect.is_native()).then(Trace::default);
+    let trace = (args.debug.debug > 0).then(|| match &mixed_in {
         Some(trace) => trace.observer(),
-        None => diagnostics.tracer(),
+        None => diagnostics.tracer(args.debug.debug),
     });
     let (plan, destination) = plan::plan(args, dialect)?;
     super::runtime()?.block_on(async {

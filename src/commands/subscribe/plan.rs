@@ -172,7 +172,7 @@ fn destination(
             jobs: usize::from(typed.jobs.unwrap_or(1)),
             on_error,
             format: match has_format(&args.output) {
-                true => Some(whole(display::format_for(&args.output, dialect, false)?)),
+                true => Some(whole(display::plain_format(&args.output, dialect)?)),
                 false => None,
             },
         }));
@@ -192,7 +192,7 @@ fn destination(
         return Ok(DestinationPlan::Append {
             name: format!("'{}'", path.display()),
             file: file.map_err(|error| cannot("--append", path, error))?,
-            format: display::format_for(&args.output, dialect, false)?,
+            format: display::plain_format(&args.output, dialect)?,
         });
     }
     if let Some(path) = &typed.output_dir {
@@ -204,7 +204,7 @@ fn destination(
         return Ok(DestinationPlan::Files {
             name: format!("'{}'", path.display()),
             names: display::template("--output-name", names, json)?,
-            format: whole(display::format_for(&args.output, dialect, false)?),
+            format: whole(display::plain_format(&args.output, dialect)?),
             folder: Folder::open(path).map_err(|error| cannot("--output-dir", path, error))?,
         });
     }
@@ -225,11 +225,13 @@ fn whole(format: Format) -> Format {
         Format::Raw {
             topic: false,
             visible,
+            palette,
             ..
         } => Format::Raw {
             topic: false,
             newline: false,
             visible,
+            palette,
         },
         other => other,
     }

@@ -6,6 +6,8 @@
 mod v3;
 mod v5;
 
+use std::fmt;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 // One type in both crates.
 use rumqttc_v5::mqttbytes::QoS as RumQoS;
@@ -30,9 +32,42 @@ pub enum DecodeError {
         size: usize,
         limit: usize,
     },
+    /// Before CONNACK there came something else than MQTT.
+    #[error("the answer is not a broker's: it is {0}, not MQTT")]
+    NotMqtt(Stranger),
     /// A CONNACK in the form of MQTT 3 came to an MQTT 5 client.
     #[error("the broker speaks only MQTT 3 (return code {0})")]
     OldBroker(u8),
+}
+
+/// Who answers where a broker was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    Tls,
+    Http,
+    Ssh,
+}
+
+impl Stranger {
+    /// Who it is by the first bytes, which are no CONNACK: a TLS alert or handshake record, or a greeting.
+    pub fn by_first_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x15 | 0x16, 0x03, ..] => Some(Self::Tls),
+            [b'H', b'T', b'T', b'P', b'/', ..] => Some(Self::Http),
+            [b'S', b'S', b'H', b'-', ..] => Some(Self::Ssh),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "TLS",
+            Self::Http => "HTTP",
+            Self::Ssh => "SSH",
+        })
+    }
 }
 
 /// Why a packet cannot be put into bytes.

@@ -97,5 +97,17 @@ pub enum Direction {
     Received,
 }
 
+/// What an [`Observer`] sees: one packet on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    pub direction: Direction,
+    /// `None` for bytes from the broker that are no packet.
+    pub packet: Option<&'a Packet>,
+    /// The packet's first bytes, without those that are secret.
+    pub bytes: &'a [u8],
+    /// How many bytes there are in all.
+    pub len: usize,
+}
+
 /// Sees every packet, both ways.
-pub type Observer = Box<dyn FnMut(Direction, &Packet) + Send>;
+pub type Observer = Box<dyn FnMut(Sight<'_>) + Send>;

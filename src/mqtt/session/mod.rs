@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
-pub use self::event::{Acknowledged, Direction, Event, Observer, PublishError, SessionError};
+pub use self::event::{
+    Acknowledged, Direction, Event, Observer, PublishError, SessionError, Sight,
+};
 pub use self::inbound::Receipt;
 pub use self::settings::{Identity, Limits, Settings};
 
@@ -29,7 +31,7 @@ use self::inbound::{Arrival, Inbound, State};
 use self::keep_alive::KeepAlive;
 use self::outbound::{Outbound, Resend, Stage};
 use super::QoS;
-use super::codec::{self, DecodeError, EncodeError, PublishForm};
+use super::codec::{self, DecodeError, EncodeError, PublishForm, Stranger};
 use super::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Message, Packet, Publish, SubAck,
     Subscribe, Subscription, Unsubscribe,
@@ -40,6 +42,8 @@ use super::text::Text;
 
 /// Above this a drained output buffer gives its memory back.
 const OUTPUT_KEPT: usize = 256 * 1024;
+/// Bytes of a packet that an observer gets to see.
+const BYTES_SHOWN: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -78,6 +82,8 @@ pub struct Session {
     probed: bool,
     events: VecDeque<Event>,
     observer: Option<Observer>,
+    /// For the observer: the first bytes of what is being decoded.
+    seen: Vec<u8>,
 }
 
 impl Session {
@@ -101,6 +107,7 @@ impl Session {
             probed: false,
             events: VecDeque::new(),
             observer: None,
+            seen: Vec::new(),
         }
     }
 
@@ -206,15 +213,26 @@ impl Session {
                 .connect_properties
                 .number(PropertyId::MaximumPacketSize)
                 .map_or(MAX_PACKET_SIZE, |limit| limit as usize);
-            let packet = match codec::decode(self.settings.version, input, limit) {
+            let before = input.len();
+            if self.observer.is_some() {
+                self.seen.clear();
+                self.seen
+                    .extend_from_slice(&input[..before.min(BYTES_SHOWN)]);
+            }
+            let decoded = match self.stranger(input) {
+                Some(stranger) => Err(DecodeError::NotMqtt(stranger)),
+                None => codec::decode(self.settings.version, input, limit),
+            };
+            let packet = match decoded {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(self.broken(error.into())),
+                Err(error) => {
+                    self.show_received(None, before);
+                    return Err(self.broken(error.into()));
+                }
             };
             self.keep_alive.heard(now);
-            if let Some(observer) = &mut self.observer {
-                observer(Direction::Received, &packet);
-            }
+            self.show_received(Some(&packet), before - input.len());
             match self.handle(packet) {
                 Ok(Some(event)) => return Ok(Some(event)),
                 Ok(None) => {}
@@ -423,11 +441,37 @@ impl Session {
     }
 
     fn write(&mut self, packet: &Packet) -> Result<(), SessionError> {
+        let before = self.output.len();
         codec::encode(self.settings.version, packet, &mut self.output)?;
         if let Some(observer) = &mut self.observer {
-            observer(Direction::Sent, packet);
+            show(
+                observer,
+                Direction::Sent,
+                Some(packet),
+                &self.output[before..],
+            );
         }
         Ok(())
+    }
+
+    /// Who answers CONNECT if it is no broker.
+    fn stranger(&self, input: &[u8]) -> Option<Stranger> {
+        match self.phase {
+            Phase::Connecting { .. } => Stranger::by_first_bytes(input),
+            Phase::Closed | Phase::Connected | Phase::Ended => None,
+        }
+    }
+
+    fn show_received(&mut self, packet: Option<&Packet>, len: usize) {
+        if let Some(observer) = &mut self.observer {
+            let bytes = &self.seen[..self.seen.len().min(len)];
+            observer(Sight {
+                direction: Direction::Received,
+                packet,
+                bytes: without_secret(packet, bytes, len),
+                len,
+            });
+        }
     }
 
     fn write_ping(&mut self) -> Result<(), SessionError> {
@@ -516,14 +560,20 @@ impl Session {
             topic,
             alias,
         };
+        let before = self.output.len();
         codec::encode_publish(self.settings.version, message, form, &mut self.output)?;
         if let Some(observer) = &mut self.observer {
-            let publish = Publish {
+            let packet = Packet::Publish(Publish {
                 dup,
                 packet_id,
                 message: message.clone(),
-            };
-            observer(Direction::Sent, &Packet::Publish(publish));
+            });
+            show(
+                observer,
+                Direction::Sent,
+                Some(&packet),
+                &self.output[before..],
+            );
         }
         Ok(())
     }
@@ -836,7 +886,7 @@ impl Session {
             SessionError::Protocol { reason, .. } => Some(*reason),
             SessionError::Decode(DecodeError::Malformed { .. }) => Some(Reason::MALFORMED_PACKET),
             SessionError::Decode(DecodeError::TooLarge { .. }) => Some(Reason::PACKET_TOO_LARGE),
-            SessionError::Decode(DecodeError::OldBroker(_))
+            SessionError::Decode(DecodeError::OldBroker(_) | DecodeError::NotMqtt(_))
             | SessionError::Refused(_)
             | SessionError::ConnAckTimeout(_)
             | SessionError::KeepAliveTimeout(_)
@@ -855,6 +905,23 @@ impl Session {
         self.phase = Phase::Ended;
         error
     }
+}
+
+/// Shows a packet of which all bytes are at hand.
+fn show(observer: &mut Observer, direction: Direction, packet: Option<&Packet>, bytes: &[u8]) {
+    let first = &bytes[..bytes.len().min(BYTES_SHOWN)];
+    observer(Sight {
+        direction,
+        packet,
+        bytes: without_secret(packet, first, bytes.len()),
+        len: bytes.len(),
+    });
+}
+
+/// The bytes before those that nobody is to see.
+fn without_secret<'a>(packet: Option<&Packet>, bytes: &'a [u8], len: usize) -> &'a [u8] {
+    let secret = packet.map_or(0, Packet::secret_tail);
+    &bytes[..bytes.len().min(len.saturating_sub(secret))]
 }
 
 fn protocol_error(what: String) -> SessionError {

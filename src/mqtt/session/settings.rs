@@ -81,7 +81,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn from_connack(properties: &Properties) -> Self {
+    pub fn from_connack(properties: &Properties) -> Self {
         use PropertyId as Id;
         let or = |id, otherwise: u32| properties.number(id).unwrap_or(otherwise);
         Self {

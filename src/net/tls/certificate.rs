@@ -1,6 +1,10 @@
-//! The few facts of a certificate that make an error message useful. Nothing here decides whether it is trusted.
+//! The few facts of a certificate that people want to know. Nothing here decides whether it is trusted.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use pkcs8::der::{
     Decode,
@@ -9,20 +13,37 @@ use pkcs8::der::{
 
 use crate::net::words::printable;
 
+/// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct Facts {
     /// 1 to 3.
     pub version: u8,
-    pub subject: String,
-    pub issuer: String,
+    pub subject: Name,
+    pub issuer: Name,
     pub common_name: Option<String>,
     pub self_issued: bool,
     pub has_alternative_names: bool,
+    /// The subject alternative names of hosts and addresses.
+    pub names: Vec<String>,
     /// Since 1970.
     pub not_before: Duration,
     pub not_after: Duration,
     /// The SubjectPublicKeyInfo, whole.
     pub public_key: Vec<u8>,
+}
+
+/// A distinguished name in the shortest form that tells it from others; `None` when it has neither a common name nor
+/// an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(pub Option<String>);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "'{name}'"),
+            None => f.write_str("an unnamed authority"),
+        }
+    }
 }
 
 /// The facts, when the bytes look like a certificate.
@@ -44,13 +65,14 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     let times = &mut &*validity.content;
     Some(Facts {
         version,
-        subject: shown(subject.content),
-        issuer: shown(issuer.content),
+        subject: name(subject.content),
+        issuer: name(issuer.content),
         common_name: attribute(subject.content, COMMON_NAME),
         self_issued: subject.content == issuer.content,
         has_alternative_names: rest
             .windows(SUBJECT_ALT_NAME.len())
             .any(|window| window == SUBJECT_ALT_NAME),
+        names: alternative_names(rest).unwrap_or_default(),
         not_before: time(&Element::next(times)?)?,
         not_after: time(&Element::next(times)?)?,
         public_key: public_key.whole.to_vec(),
@@ -58,6 +80,10 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
 }
 
 const SEQUENCE: u8 = 0x30;
+const BOOLEAN: u8 = 0x01;
+/// GeneralName's [2] and [7].
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
 
 /// Object identifiers as encoded, tag and length included.
 const COMMON_NAME: &[u8] = &[0x06, 3, 0x55, 0x04, 3];
@@ -109,14 +135,40 @@ fn time(element: &Element<'_>) -> Option<Duration> {
         .ok()
 }
 
-/// A name in the shortest form that tells it from others.
-fn shown(name: &[u8]) -> String {
-    attribute(name, COMMON_NAME)
-        .or_else(|| attribute(name, ORGANISATION))
-        .map_or_else(
-            || "an unnamed authority".to_owned(),
-            |name| format!("'{name}'"),
-        )
+fn name(name: &[u8]) -> Name {
+    Name(attribute(name, COMMON_NAME).or_else(|| attribute(name, ORGANISATION)))
+}
+
+/// The hosts and addresses of the extension, out of what follows the public key.
+fn alternative_names(extensions: &[u8]) -> Option<Vec<String>> {
+    let at = extensions
+        .windows(SUBJECT_ALT_NAME.len())
+        .position(|window| window == SUBJECT_ALT_NAME)?;
+    let rest = &mut &extensions[at + SUBJECT_ALT_NAME.len()..];
+    let mut value = Element::next(rest)?;
+    if value.tag == BOOLEAN {
+        // "critical" stands before the value
+        value = Element::next(rest)?;
+    }
+    let names = Element::of_tag(SEQUENCE, &mut &*value.content)?;
+    let names = &mut &*names.content;
+    let mut found = Vec::new();
+    while let Some(element) = Element::next(names) {
+        match element.tag {
+            DNS_NAME => found.push(printable(&String::from_utf8_lossy(element.content))),
+            IP_ADDRESS => found.extend(address(element.content)),
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).to_string()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_string()),
+        _ => None,
+    }
 }
 
 /// The text of the first attribute of that kind in a distinguished name.
@@ -135,7 +187,9 @@ mod tests {
     #[test]
     fn the_facts_of_a_certificate_are_read() {
         let key = KeyPair::generate().expect("key");
-        let mut params = CertificateParams::new(vec!["broker.example".to_owned()]).expect("name");
+        let mut params =
+            CertificateParams::new(["broker.example", "10.0.0.1", "::1"].map(str::to_owned))
+                .expect("name");
         params.distinguished_name = rcgen::DistinguishedName::new();
         params
             .distinguished_name
@@ -146,9 +200,10 @@ mod tests {
         let facts = facts(certificate.der()).expect("facts");
         assert_eq!(facts.version, 3);
         assert_eq!(
-            (facts.subject.as_str(), facts.issuer.as_str()),
-            ("'my broker'", "'my broker'")
+            (facts.subject.to_string(), facts.issuer.to_string()),
+            ("'my broker'".to_owned(), "'my broker'".to_owned())
         );
+        assert_eq!(facts.names, ["broker.example", "10.0.0.1", "::1"]);
         assert!(facts.self_issued && facts.has_alternative_names);
         assert_eq!(facts.not_before.as_secs(), 999_993_600);
         assert_eq!(facts.not_after.as_secs(), 4_133_980_800);

@@ -13,7 +13,9 @@ mod trust;
 use std::{fmt, io, path::PathBuf, str::FromStr, sync::Arc};
 
 use rustls::{
-    ClientConfig, ClientConnection, SupportedProtocolVersion, crypto::ring, pki_types::ServerName,
+    ClientConfig, ClientConnection, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName},
 };
 use tokio_rustls::TlsConnector;
 
@@ -21,6 +23,7 @@ use super::{Secret, Stream, TlsInfo};
 use {identity::Identity, problem::Circumstances, trust::Rejections};
 
 pub use {
+    certificate::{Facts as CertificateFacts, Name as CertificateOwner},
     error::TlsError,
     problem::{TlsProblem, explain_io},
 };
@@ -192,6 +195,11 @@ impl TlsClient {
         self.identity.was_asked_for() && !self.identity.is_some()
     }
 
+    /// What the certificates say that our own checks refused last, the broker's own first.
+    pub fn refused_chain(&self) -> Vec<CertificateFacts> {
+        facts_of(&self.rejections.chain())
+    }
+
     /// Why a connection of this client failed, in the handshake or in what came right after it.
     pub(super) fn problem(&self, error: io::Error) -> TlsProblem {
         problem::of(error, &self.circumstances())
@@ -227,10 +235,13 @@ fn versions(
     }
 }
 
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the histograms of bench and for doctor")
-)]
+fn facts_of(chain: &[CertificateDer<'_>]) -> Vec<CertificateFacts> {
+    chain
+        .iter()
+        .filter_map(|certificate| certificate::facts(certificate))
+        .collect()
+}
+
 pub(super) fn info(connection: &ClientConnection) -> Option<TlsInfo> {
     Some(TlsInfo {
         version: connection
@@ -245,6 +256,7 @@ pub(super) fn info(connection: &ClientConnection) -> Option<TlsInfo> {
         alpn: connection
             .alpn_protocol()
             .map(|name| String::from_utf8_lossy(name).into_owned()),
+        chain: facts_of(connection.peer_certificates().unwrap_or_default()),
     })
 }
 

@@ -207,7 +207,7 @@ fn of_rustls(error: &Error, circumstances: &Circumstances) -> TlsProblem {
 }
 
 fn of_certificate(error: &CertificateError, rejected: Option<&Facts>) -> TlsProblem {
-    let subject = || rejected.map_or_else(String::new, |facts| facts.subject.clone());
+    let subject = || rejected.map_or_else(String::new, |facts| facts.subject.to_string());
     match error {
         CertificateError::ExpiredContext { not_after, .. } => TlsProblem::Expired(date(*not_after)),
         CertificateError::Expired => TlsProblem::BadCertificate("it has expired".to_owned()),
@@ -232,10 +232,10 @@ fn of_certificate(error: &CertificateError, rejected: Option<&Facts>) -> TlsProb
         }
         CertificateError::UnknownIssuer => match rejected {
             Some(facts) if facts.self_issued => TlsProblem::SelfSigned {
-                subject: facts.subject.clone(),
+                subject: facts.subject.to_string(),
             },
             Some(facts) => TlsProblem::UnknownAuthority {
-                issuer: facts.issuer.clone(),
+                issuer: facts.issuer.to_string(),
             },
             None => TlsProblem::UnknownAuthority {
                 issuer: "an authority".to_owned(),

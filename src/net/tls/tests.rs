@@ -106,7 +106,8 @@ async fn a_folder_of_certificates_is_trusted_whatever_else_is_in_it() {
     let dialed = dial(&endpoint(&server, load(&settings).unwrap()))
         .await
         .unwrap();
-    assert!(dialed.steps.tls.is_some());
+    let info = dialed.stream.tls_info().unwrap();
+    assert!(info.chain[0].names.contains(&"localhost".to_owned()));
 }
 
 #[test]

@@ -161,21 +161,30 @@ fn operating_system(roots: &mut RootCertStore) -> Result<(), TlsError> {
     }
 }
 
-/// The certificate refused last, for the words of the error: rustls's own errors do not carry it, and changing them
+/// The chain refused last, for the words of the error: rustls's own errors do not carry it, and changing them
 /// would change the alert that the broker sees. Shared by the connections to one broker, which shows them all the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rejections(Arc<Mutex<Option<Facts>>>);
+pub(super) struct Rejections(Arc<Mutex<Vec<CertificateDer<'static>>>>);
 
 impl Rejections {
+    /// The server's own certificate of that chain.
     pub(super) fn last(&self) -> Option<Facts> {
+        certificate::facts(self.chain().first()?)
+    }
+
+    /// The server's own certificate first.
+    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn note(&self, certificate: &CertificateDer<'_>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificate::facts(certificate);
+    fn note(&self, own: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = std::iter::once(own)
+            .chain(intermediates)
+            .map(|certificate| certificate.clone().into_owned())
+            .collect();
     }
 }
 
@@ -246,7 +255,7 @@ impl ServerCertVerifier for Verifier {
             verdict = again;
         }
         if verdict.is_err() {
-            self.rejections.note(end_entity);
+            self.rejections.note(end_entity, intermediates);
         }
         verdict
     }
