@@ -9,6 +9,7 @@ mod plan;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -466,7 +467,7 @@ fn odd(packet: &str, packet_id: u16, count: u32) -> ClientEvent {
 }
 
 fn dial(plan: &ConnectionPlan) -> State {
-    let endpoint = plan.endpoint.clone();
+    let endpoint = Arc::clone(&plan.endpoint);
     State::Dialing(Box::pin(async move { net::dial(&endpoint).await }))
 }
 

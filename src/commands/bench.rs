@@ -1,6 +1,7 @@
 //! `mozzie bench`: from options to a load, and to its report.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use super::{connect, runtime};
 use crate::bench::{self, BenchPlan, Publishers, Report, Stop, Subscribers, TopicTemplate};
@@ -35,7 +36,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
 }
 
 /// The load, and where to. The plan's own dialer is not the right one yet.
-fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
+fn plan(args: &BenchArgs) -> Result<(BenchPlan, Arc<Endpoint>), Error> {
     let version = connect::version(&args.connection, &[])?;
     let connection = connect::plan(&args.connection, version, Dialect::Native)?;
     let properties = &args.connection.properties;
@@ -71,7 +72,7 @@ fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
         (None, None) => Some(DEFAULT_DURATION),
     };
     let workers = load.workers.map(usize::from);
-    let base = BenchPlan::new(bench::to(connection.endpoint.clone()));
+    let base = BenchPlan::new(bench::to(connection.endpoint.as_ref().clone()));
     let plan = BenchPlan {
         client_id_prefix: match connection.identity.client_id.as_str() {
             "" => base.client_id_prefix.clone(),

@@ -73,7 +73,7 @@ pub fn plan(
         any_alias: !dialect.is_native(),
     };
     Ok(ConnectionPlan {
-        endpoint: endpoint::plan(args, dialect)?,
+        endpoint: Arc::new(endpoint::plan(args, dialect)?),
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
