@@ -9,7 +9,6 @@ mod plan;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -467,7 +466,7 @@ fn odd(packet: &str, packet_id: u16, count: u32) -> ClientEvent {
 }
 
 fn dial(plan: &ConnectionPlan) -> State {
-    let endpoint = Arc::clone(&plan.endpoint);
+    let endpoint = plan.endpoint.clone();
     State::Dialing(Box::pin(async move { net::dial(&endpoint).await }))
 }
 

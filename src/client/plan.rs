@@ -8,7 +8,7 @@ use crate::net::Endpoint;
 
 #[derive(Debug, Clone)]
 pub struct ConnectionPlan {
-    pub endpoint: Arc<Endpoint>,
+    pub endpoint: Endpoint,
     pub settings: Arc<Settings>,
     pub identity: Identity,
     /// How long the first connection may take to come about; without it the first failure is final.
