@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::is_separator;
+use std::path::Path;
 
 /// mosquitto's three clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,10 @@ pub enum Dialect {
 impl Dialect {
     /// By the name in `argv[0]`, with or without a path.
     pub fn called_as(program: Option<&OsStr>) -> Self {
-        let path = program.map_or(&b""[..], OsStr::as_encoded_bytes);
-        let name = path.rsplit(|byte| is_separator(char::from(*byte))).next();
+        let name = program.and_then(|program| Path::new(program).file_name());
         Tool::ALL
             .into_iter()
-            .find(|tool| name == Some(tool.name().as_bytes()))
+            .find(|tool| name.is_some_and(|name| name == tool.name()))
             .map_or(Self::Native, Self::Mosquitto)
     }
 
