@@ -327,10 +327,10 @@ impl<'a> Publisher<'a> {
     }
 
     fn publish(&mut self, mut message: Message) {
-        match self.client.session().publish_copy(&message, 0) {
-            Ok(_) => {
+        match self.client.session().publish_from(&mut message, 0) {
+            Ok(packet_id) => {
                 self.tally.taken(1);
-                if message.qos == QoS::AtMostOnce {
+                if packet_id == 0 {
                     self.tally.set_out();
                     if let Some(unsent) = &mut self.unsent {
                         unsent.set_out(message);

@@ -2,6 +2,7 @@
 //! chunk holds it whole.
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
 
 /// A record is longer than the limit. Its rest is passed over.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,8 +87,11 @@ impl Lines {
     fn end_of_record(&self) -> Option<usize> {
         let (last, head) = self.delimiter.split_last()?;
         let mut from = 0;
-        while let Some(at) = self.chunk[from..].iter().position(|byte| byte == last) {
+        while let Some(at) = memchr(*last, &self.chunk[from..]) {
             let end = from + at;
+            if head.is_empty() {
+                return Some(end + 1);
+            }
             let here = &self.chunk[..end];
             let found = match head.len().checked_sub(end) {
                 None | Some(0) => here.ends_with(head),

@@ -86,7 +86,7 @@ impl Messages {
                 self.skip(bad.flatten()?);
                 continue;
             };
-            let why = match self.options.message(&self.form, &record) {
+            let why = match self.options.message(&self.form, record) {
                 Ok(Some(message)) => return Some(message),
                 Ok(None) => continue,
                 Err(why) => why,
@@ -178,17 +178,17 @@ impl Messages {
 
 impl Options {
     /// What a record says, under the options; nothing where it is blank.
-    fn message(&self, form: &Form, record: &Bytes) -> Result<Option<Message>, RecordError> {
+    fn message(&self, form: &Form, record: Bytes) -> Result<Option<Message>, RecordError> {
         let message = match form {
             Form::Payload { topic } => Message {
                 topic: topic.clone(),
-                payload: record.clone(),
+                payload: record,
                 qos: self.qos.unwrap_or_default(),
                 retain: self.retain,
                 properties: self.properties.clone(),
             },
             Form::TopicAndPayload { separator } => {
-                let (topic, payload) = split(record, separator)?;
+                let (topic, payload) = split(&record, separator)?;
                 let topic = Text::from_bytes(topic).map_err(|error| RecordError::Text {
                     key: "topic",
                     error,
@@ -205,7 +205,7 @@ impl Options {
                 if record.iter().all(u8::is_ascii_whitespace) {
                     return Ok(None);
                 }
-                let line = json_line::parse(record)?;
+                let line = json_line::parse(&record)?;
                 if !line.properties.is_empty() && !self.version.has_properties() {
                     return Err(RecordError::NeedsV5(self.version));
                 }
@@ -299,7 +299,7 @@ mod tests {
         "properties":{"content-type":"c","user-properties":[{"k":"1"}]}}"#;
 
     fn json(options: &Options, line: &str) -> Result<Option<Message>, RecordError> {
-        options.message(&Form::Json, &Bytes::copy_from_slice(line.as_bytes()))
+        options.message(&Form::Json, Bytes::copy_from_slice(line.as_bytes()))
     }
 
     #[test]
@@ -385,7 +385,7 @@ mod tests {
             separator: separator.into(),
         };
         let split = |separator, record: &'static [u8]| {
-            let message = options().message(&form(separator), &Bytes::from_static(record));
+            let message = options().message(&form(separator), Bytes::from_static(record));
             message.map(|m| m.map(|m| (m.topic.to_string(), m.payload)))
         };
         let is = |topic: &str, payload: &'static [u8]| {

@@ -336,8 +336,8 @@ impl<'a> Server<'a> {
     }
 
     fn send_replies(&mut self) {
-        while let Some(reply) = self.replies.pop_front() {
-            match self.client.session().publish_copy(&reply, 0) {
+        while let Some(mut reply) = self.replies.pop_front() {
+            match self.client.session().publish_from(&mut reply, 0) {
                 Ok(_) => {}
                 Err(PublishError::WindowFull | PublishError::NotConnected) => {
                     self.replies.push_front(reply);

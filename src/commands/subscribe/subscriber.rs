@@ -163,10 +163,13 @@ impl<'a> Subscriber<'a> {
     }
 
     fn take_what_is_there(&mut self) -> Result<(), Error> {
-        while self.wants_more()
-            && let Some(event) = self.client.try_next()?
-        {
-            self.handle(event)?;
+        while self.wants_more() {
+            // not `?`, which would copy each event once more
+            match self.client.try_next() {
+                Ok(Some(event)) => self.handle(event)?,
+                Ok(None) => break,
+                Err(error) => return Err(error),
+            }
             self.destination.flush_batch(self.client.session())?;
         }
         self.show_trace();
@@ -238,8 +241,8 @@ impl<'a> Subscriber<'a> {
                     subscription::aside(event, self.diagnostics);
                 }
             }
-            ClientEvent::Session(Event::Message(publish, receipt)) => {
-                self.message(&publish, receipt)?;
+            ClientEvent::Session(Event::Message(ref publish, receipt)) => {
+                self.message(publish, receipt)?;
             }
             ClientEvent::Session(Event::Subscribed(answer)) => self.subscribed(&answer),
             ClientEvent::Session(Event::Unsubscribed(answer)) => self.unsubscribed(&answer),

@@ -2,14 +2,16 @@
 //! order acknowledgements go out.
 
 use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroU64;
 
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Publish;
 
 /// What an owner that acknowledges messages itself gives back when it has handled one. After the
-/// session it belongs to is lost it stands for nothing and does no harm.
+/// session it belongs to is lost it stands for nothing and does no harm. Never zero, so that none takes no
+/// room in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Receipt(u64);
+pub struct Receipt(NonZeroU64);
 
 /// A PUBLISH as the owner is to hear of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Inbound {
             // What is repeated comes before what is new [MQTT-4.6.0-1], so no more of it will come.
             self.carried.clear();
         }
-        let receipt = Receipt(self.receipts);
+        let receipt = Receipt(NonZeroU64::MIN.saturating_add(self.receipts));
         self.receipts += 1;
         self.held.push_back(Held {
             receipt,

@@ -335,11 +335,12 @@ impl Session {
         Ok(packet_id)
     }
 
-    /// The same for a message that the caller keeps, which at QoS 0 needs no copy.
-    pub fn publish_copy(&mut self, message: &Message, token: u64) -> Result<u16, PublishError> {
+    /// The same for a message that the caller may need again: it is taken only when the session keeps it,
+    /// and is what it was at QoS 0 and when it cannot be published.
+    pub fn publish_from(&mut self, message: &mut Message, token: u64) -> Result<u16, PublishError> {
         let packet_id = self.send_publish(message)?;
         if packet_id != 0 {
-            self.outbound.push_sent(message.clone(), token);
+            self.outbound.push_sent(std::mem::take(message), token);
         }
         Ok(packet_id)
     }
