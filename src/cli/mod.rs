@@ -61,7 +61,8 @@ macro_rules! verbs {
             /// The definition of one verb.
             fn verb(name: &str) -> Option<clap::Command> {
                 match name {
-                    $($name => Some(<$args>::augment_args(clap::Command::new($name).about($about))),)*
+                    // After the options: clap takes a group's documentation for the verb's own text.
+                    $($name => Some(<$args>::augment_args(clap::Command::new($name)).about($about)),)*
                     _ => None,
                 }
             }
