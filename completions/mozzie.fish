@@ -31,6 +31,7 @@ complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "sub" -d 'In place of 
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "rr" -d 'Send requests and print the replies, or answer requests'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "bench" -d 'Load-test a broker'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "broker" -d 'Run a broker on this machine'
+complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "profile" -d '`mozzie profile`'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "link" -d 'Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c mozzie -n "__fish_mozzie_needs_command" -f -a "man" -d 'Write the man pages into a folder'
@@ -54,8 +55,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s A -l bind -d 'Conn
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s u -l username -d 'User name' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s P -l password -l pw -d 'Password; others on this machine can read it: prefer one of the next three, or MOZZIE_PASSWORD' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l password-command -d 'Take the password from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
@@ -67,7 +69,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l cafile -d 'Trust t
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password -d 'Passphrase of an encrypted key; others on this machine can read it: prefer one of the next three, or MOZZIE_KEY_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password-file -d 'Read the passphrase from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password-command -d 'Take the passphrase from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
@@ -87,6 +91,8 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-qos -d 'Quali
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l profile -d 'Take the options that are not given here from this profile, see \'mozzie profile --help\'; \'none\' for no profile at all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l topic-prefix -d 'Put this before every topic and filter of the command line' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
@@ -95,15 +101,19 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s n -l null-message 
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l json-lines -d 'Publish what \'sub --json\' printed, one message a line, in MQTT 5 unless -V says otherwise. -t, -q, -r and -D publish go before what a line says'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l skip-bad -d 'Go on after a record that is no message, and say at the end how many there were; otherwise the first ends it, with exit 1, when what came before is acknowledged'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l password-prompt -d 'Ask for the password on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l key-password-prompt -d 'Ask for the passphrase on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l insecure -d 'Do not verify the broker\'s certificate at all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l show-config -d 'Print what the connection would be made with, and where each value comes from; connect to nobody'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l quiet -d 'Print no warnings and no errors but those of the command line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand pub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s T -l filter-out -d 'Do not print messages whose topic matches this filter; may be repeated' -r
@@ -136,8 +146,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s A -l bind -d 'Conn
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s u -l username -d 'User name' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s P -l password -l pw -d 'Password; others on this machine can read it: prefer one of the next three, or MOZZIE_PASSWORD' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l password-command -d 'Take the password from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
@@ -149,7 +160,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l cafile -d 'Trust t
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password -d 'Passphrase of an encrypted key; others on this machine can read it: prefer one of the next three, or MOZZIE_KEY_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password-file -d 'Read the passphrase from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password-command -d 'Take the passphrase from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
@@ -169,6 +182,8 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-qos -d 'Quali
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l profile -d 'Take the options that are not given here from this profile, see \'mozzie profile --help\'; \'none\' for no profile at all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l topic-prefix -d 'Put this before every topic and filter of the command line' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l strict -d 'End with 5 when the broker refuses any of the subscriptions, not only when it refuses all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-local -d 'Do not receive what this connection publishes itself (MQTT 5)'
@@ -183,15 +198,19 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l pretty -d 'Spread 
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s w -l watch -d 'Show the topics as a live table on the terminal: last value, count, rate, age, and whether it is retained'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l message-rate -d 'Print how many messages came in each second'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l password-prompt -d 'Ask for the password on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l key-password-prompt -d 'Ask for the passphrase on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l insecure -d 'Do not verify the broker\'s certificate at all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l show-config -d 'Print what the connection would be made with, and where each value comes from; connect to nobody'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l quiet -d 'Print no warnings and no errors but those of the command line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand sub" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s t -l topic -d 'Topic to send requests to; with --serve the filter to take them from, which may be repeated' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s e -l response-topic -d 'Topic for the replies [default: a random one below mozzie/rr/]; with --serve the one for requests that name none' -r
@@ -215,8 +234,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s A -l bind -d 'Conne
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s u -l username -d 'User name' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s P -l password -l pw -d 'Password; others on this machine can read it: prefer one of the next three, or MOZZIE_PASSWORD' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l password-command -d 'Take the password from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
@@ -228,7 +248,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l cafile -d 'Trust th
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password -d 'Passphrase of an encrypted key; others on this machine can read it: prefer one of the next three, or MOZZIE_KEY_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password-file -d 'Read the passphrase from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password-command -d 'Take the passphrase from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
@@ -248,6 +270,8 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-qos -d 'Qualit
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l profile -d 'Take the options that are not given here from this profile, see \'mozzie profile --help\'; \'none\' for no profile at all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l topic-prefix -d 'Put this before every topic and filter of the command line' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s o -l options-file -d 'Read more options from this file, one a line; those typed here count more' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s l -l stdin-line -d 'Publish each line of stdin as a message, as it comes'
@@ -259,25 +283,60 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s v -l verbose -d 'Pr
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s N -l no-newline -d 'Print no newline after a payload'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l pretty -d 'Spread JSON (--json, %j, %J) over lines, indented with tabs'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l password-prompt -d 'Ask for the password on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l key-password-prompt -d 'Ask for the passphrase on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l insecure -d 'Do not verify the broker\'s certificate at all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l show-config -d 'Print what the connection would be made with, and where each value comes from; connect to nobody'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -s d -l debug -d 'Show every packet, both ways, on stderr'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l quiet -d 'Print no warnings and no errors but those of the command line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand rr" -l help -d 'Print help'
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of both: 0, 1 or 2' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes of payload; from 16 on each carries a stamp by which loss, repeats and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l shape -d 'Usual load of so many clients: one-to-one, fan-in, fan-out, shared or connections, such as fan-in:500' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publishers -d 'Connections that publish [default: 1, with --idle alone 0]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribers -d 'Connections that subscribe [default: 1, with --idle alone 0]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l idle -d 'Connections that do nothing but stay' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s q -l qos -d 'Quality of service of publishers and subscribers: 0, 1 or 2' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l publish-qos -d 'Quality of service of publishers alone' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l subscribe-qos -d 'Quality of service of subscribers alone' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s n -l messages -d 'Publish this many messages in all' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l duration -d 'Publish for this long [default: 10s without -n]' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic; with {i} in it each publisher has its own, and subscribers share them out [default: mozzie/bench/ and a random number]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l warmup -d 'Before that, publish for this long without counting it for rates and latencies' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l drain -d 'Wait this long for messages that are due but do not come' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l workers -d 'Threads that make the load [default: one for each core]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s t -l topic -d 'Topic to publish to; may be repeated, publishers share them out. With {i} in it each publisher has its own [default: mozzie/bench/ and a random number]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l filter -d 'What every subscriber asks for; may be repeated [default: the topics, shared out if there are several for each subscriber]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l shared -d 'Subscribers share their subscriptions in this group: each message goes to one of them' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l rate -d 'Open loop: publish so much over all publishers, however slow the broker is, such as 50k/s or 30/min [default: as fast as -M and the socket allow]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ramp -d 'Open loop whose rate rises or falls evenly and then stays, such as \'0..100k over 60s\'' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l arrivals -d 'How an open loop\'s messages are spread over the time' -r -f -a "constant\t'At equal distances'
+poisson\t'At random, independent of each other'"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l burst -d 'Messages that a publisher publishes at once in an open loop, at the same rate in all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l size -d 'Bytes: one size, a range such as 16..1k, or several with weights such as 64:90,16k:10. From 16 on each message carries a stamp by which loss, repeats and latency are known' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s m -l message -d 'This text, a template; it carries no stamp, so messages are only counted' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s f -l file -d 'This file; it carries no stamp' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l payload-from -d 'Messages recorded with `sub --json`, with their topics, again and again; they carry no stamp' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l connect-rate -d 'Make so many connections a second at most' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l source-ip -d 'Connect from these local addresses in turn: 10.0.0.1,10.0.0.5-9,10.0.1.0/24' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l credentials -d 'User names and passwords in turn from the lines of this file: [client identifier,]user,password' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l churn -d 'While publishing, end so many connections and make them again' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l slow-subscriber -d 'Subscribers wait this long after each time they have read' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-resumption -d 'Whether TLS sessions are resumed when connections are made again' -r -f -a "on\t''
+off\t''"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l slo -d 'What must hold, with commas between: \'p99 < 50ms, lost = 0\'' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l self-test -d 'Load a built-in peer over plain TCP in place of a broker, as fast as it goes: this machine\'s ceiling. With =first so for two seconds, and then the broker' -r -f -a "only\t'The built-in peer alone'
+first\t'The built-in peer, then the broker'"
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l json -d 'Write the whole result as JSON: into a file, or in place of the text' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l csv -d 'Write a row of CSV a second into a file' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l hdr -d 'Write the latencies of each second into a file, as HdrHistogram\'s interval log' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l fail-if -d 'End with 8 if a figure of the JSON result is like this, such as \'p99 > 20ms\', \'lost > 0\' or \'rate < 50k\'; may be repeated' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l baseline -d 'End with 8 if the run is worse than an earlier one, whose JSON result this file is' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l max-change -d 'How much worse than the baseline it may be' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s h -l host -d 'Host name or address of the broker [default: localhost]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s p -l port -d 'Port of the broker [default: 1883, with TLS 8883]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s L -l url -d 'Broker, login and topic at once: mqtt[s]://[user[:password]@]host[:port][/topic], also ws[s]://' -r
@@ -286,8 +345,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s A -l bind -d 'Co
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l wait-for-broker -d 'Keep trying to make the first connection for this long' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l connect-timeout -d 'Give up when one step of connecting takes longer: TCP, proxy, TLS, WebSocket, login' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s u -l username -d 'User name' -r
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s P -l pw -d 'Password; others on this machine can read it: prefer --password-file or MOZZIE_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s P -l password -l pw -d 'Password; others on this machine can read it: prefer one of the next three, or MOZZIE_PASSWORD' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-file -d 'Read the password from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-command -d 'Take the password from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s i -l id -d 'Client identifier (default: the broker chooses)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s I -l id-prefix -d 'Client identifier made of this prefix and the process id' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s V -l protocol-version -d 'Protocol version: 31, 311 or 5 [default: 311, for rr 5; 5 when an option needs it]' -r
@@ -299,7 +359,9 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l cafile -d 'Trust
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l capath -d 'Trust the certificate authorities in the PEM files of this folder' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l cert -d 'Show this client certificate (PEM, with its chain)' -r -F
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key -d 'Private key of the client certificate (PEM: PKCS#8, PKCS#1, SEC1, also encrypted)' -r -F
-complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password-file -d 'Read the passphrase of an encrypted key from this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password -d 'Passphrase of an encrypted key; others on this machine can read it: prefer one of the next three, or MOZZIE_KEY_PASSWORD' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password-file -d 'Read the passphrase from the first line of this file (\'-\' for stdin)' -r -F
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password-command -d 'Take the passphrase from the first line that this command prints' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-server-name -d 'Expect this name in the broker\'s certificate, and send it (default: the host)' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-alpn -d 'Offer these application protocols, such as mqtt' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-version -d 'Use only this version of TLS [possible values: tlsv1.2, tlsv1.3]' -r
@@ -319,21 +381,46 @@ complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-qos -d 'Qua
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry -d 'Connect again: so many attempts in a row without success, \'forever\', or 0 for none' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry-delay -d 'Pause before the first attempt, then twice as long each time, less up to half by chance [default: 200ms]' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l retry-max-delay -d 'Longest pause between attempts [default: 10s]' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l profile -d 'Take the options that are not given here from this profile, see \'mozzie profile --help\'; \'none\' for no profile at all' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l topic-prefix -d 'Put this before every topic and filter of the command line' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l embedded -d 'Start a broker in this process and load that'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s r -l retain -d 'Ask the broker to retain the messages'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l topic-alias -d 'Publish with topic aliases as far as the broker takes them (MQTT 5)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l reconnect -d 'Make broken connections again, after a second'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l churn-cut -d 'End them without DISCONNECT'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l find-max -d 'Search the highest rate at which --slo holds, with runs of --duration (5s) each, from --rate (1k) on'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s S -l srv -d 'Find the broker by the SRV records of the host, a domain: _mqtt._tcp or, with TLS, _secure-mqtt._tcp'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l password-prompt -d 'Ask for the password on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -s c -l disable-clean-session -d 'Keep the session at the broker when disconnected; needs -i before MQTT 5'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l tls-use-os-certs -d 'Trust the system\'s certificate authorities (the default when none are given)'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l key-password-prompt -d 'Ask for the passphrase on the terminal'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l insecure -d 'Do not verify the broker\'s certificate at all'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l no-tls -d 'Use no TLS, not even on port 8883'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l ws -d 'Use MQTT over WebSocket'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l nodelay -d 'Send small packets at once (TCP_NODELAY); always on, accepted for mosquitto\'s sake'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l will-retain -d 'Make the will a retained message'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l show-config -d 'Print what the connection would be made with, and where each value comes from; connect to nobody'
+complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand bench" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -s p -l port -d 'Port to listen on; 0 for a free one' -r
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l bind -d 'Address to listen on' -r
+complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand broker" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and not __fish_seen_subcommand_from list show check" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and not __fish_seen_subcommand_from list show check" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and not __fish_seen_subcommand_from list show check" -f -a "list" -d 'Print the names of the profiles'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and not __fish_seen_subcommand_from list show check" -f -a "show" -d 'Print the settings of a profile, without its secrets'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and not __fish_seen_subcommand_from list show check" -f -a "check" -d 'Look for mistakes in the whole file'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from list" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from show" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from show" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from check" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
+complete -c mozzie -n "__fish_mozzie_using_subcommand profile; and __fish_seen_subcommand_from check" -l help -d 'Print help'
 complete -c mozzie -n "__fish_mozzie_using_subcommand link" -l force -d 'Replace files that are there already'
+complete -c mozzie -n "__fish_mozzie_using_subcommand link" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand link" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand completions" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand completions" -l help -d 'Print help'
+complete -c mozzie -n "__fish_mozzie_using_subcommand man" -l json-errors -d 'Print warnings and errors as JSON objects, one a line'
 complete -c mozzie -n "__fish_mozzie_using_subcommand man" -l help -d 'Print help'

@@ -1,5 +1,6 @@
 //! The whole failure vocabulary: what can go wrong, its exit code, and the next step.
 
+mod facts;
 mod mosquitto;
 
 use std::io;
@@ -55,9 +56,9 @@ pub enum Error {
     #[error("{0}")]
     ConnectionLost(String),
     #[error("the broker refused the message to '{topic}': {why}")]
-    PublishRefused { topic: String, why: String },
+    PublishRefused { topic: String, why: Refusal },
     #[error("the broker refused the subscription: {0}")]
-    SubscribeRefused(String),
+    SubscribeRefused(Refusal),
     #[error("{0}")]
     TimedOut(String),
     /// Requests are without their replies, and none will come any more.
@@ -93,6 +94,9 @@ pub enum Error {
     Bench(#[from] BenchError),
     #[error("the run failed: {0}")]
     BenchFailed(String),
+    /// The generator was the bottleneck.
+    #[error("the run is invalid: {0}")]
+    BenchInvalid(String),
 }
 
 /// The end of a mosquitto client: its exit code and exactly what it writes.
@@ -140,8 +144,49 @@ impl From<Verdict> for Error {
     }
 }
 
+/// Why the broker does not take something: in words, and with its own reason where it gave one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusal {
+    text: String,
+    reason: Option<Reason>,
+    reason_string: Option<String>,
+}
+
+impl Refusal {
+    /// What an acknowledgement says.
+    pub fn of(reason: Reason, properties: &Properties) -> Self {
+        let string = properties.text(PropertyId::ReasonString);
+        Self {
+            text: with_details(reason.to_string(), properties),
+            reason: Some(reason),
+            reason_string: string.map(ToString::to_string),
+        }
+    }
+
+    /// The same in other words.
+    pub fn worded(self, text: String) -> Self {
+        Self { text, ..self }
+    }
+}
+
+/// What mozzie knows by itself.
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// A reason code with the reason string and the server reference that came with it.
-pub fn with_details(name: String, properties: &Properties) -> String {
+fn with_details(name: String, properties: &Properties) -> String {
     let mut text = name;
     if let Some(string) = properties.text(PropertyId::ReasonString) {
         text.push_str(&format!(": {string}"));
@@ -189,7 +234,7 @@ impl Error {
     pub fn refused(topic: &str, error: &PublishError) -> Self {
         Self::PublishRefused {
             topic: topic.to_owned(),
-            why: error.to_string(),
+            why: error.to_string().into(),
         }
     }
 
@@ -248,6 +293,7 @@ impl Error {
             | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
             Self::BenchFailed(_) => 8,
+            Self::BenchInvalid(_) => 9,
         }
     }
 
@@ -283,6 +329,10 @@ impl Error {
                 ..
             }) => error.hint(),
             Self::Bench(error) => error.hint().map(str::to_owned),
+            Self::BenchInvalid(_) => Some(
+                "ask for less, add --workers, or run the generator on a machine with more to give"
+                    .to_owned(),
+            ),
             Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
             Self::TimedOut(_)
             | Self::NoReply(_)
@@ -301,7 +351,7 @@ const NOT_MQTT: &str =
 fn bench_exit_code(error: &BenchError) -> u8 {
     match error {
         BenchError::Plan(_) => 2,
-        BenchError::Worker(_) | BenchError::WorkerDied => 1,
+        BenchError::Shortage(_) | BenchError::Worker(_) | BenchError::WorkerDied => 1,
         BenchError::NoConnection { first, .. } => match first {
             ConnectionError::Dial(_) | ConnectionError::Io(_) | ConnectionError::Closed => 3,
             ConnectionError::Session(SessionError::Refused(_))

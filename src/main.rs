@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let dialect = Dialect::called_as(arguments.first().map(AsRef::as_ref));
     let mut diagnostics = Diagnostics::new(dialect);
+    diagnostics.json(dialect.is_native() && cli::asks_for_json_errors(&arguments));
     let result = match cli::parse(arguments, dialect, commands::check_format) {
         Ok(Parsed::Run(command)) => {
             diagnostics.quiet(command.is_quiet());

@@ -7,18 +7,21 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::clock::Now;
 use super::error::ConnectionError;
+use super::plan::RoleName;
 use super::publisher::Publisher;
 use super::ready::Handle;
-use super::stream::{DialError, Stream};
+use super::stream::{DialError, Dialed, Stream};
 use super::subscriber::Subscriber;
+use super::timing::Timing;
 use super::worker::Shared;
+use crate::mqtt::QoS;
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
@@ -35,25 +38,35 @@ const READS: usize = 4;
 const ROUNDS: usize = 4;
 /// Topic filters in one SUBSCRIBE.
 const FILTERS: usize = 64;
+/// How long a broken connection waits before it is made again.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 pub enum Role {
-    Publisher(Publisher),
+    Publisher(Box<Publisher>),
     Subscriber(Subscriber),
+    /// Number of an idle connection.
+    Idle(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Not dialled yet, or being dialled.
-    Waiting,
-    /// CONNECT is on its way; dialling began at this instant, in ns.
-    Connecting(u64),
-    /// So many SUBACKs are missing.
-    Subscribing(usize),
-    Ready,
-    /// Failed, broken or ended.
-    Over {
-        was_ready: bool,
+    /// To be dialled, for the first time or again.
+    Down,
+    /// Being dialled.
+    Dialling,
+    /// CONNECT is on its way; dialling began, and CONNECT was ready, at these instants, in ns.
+    Connecting {
+        dialling: u64,
+        connect: u64,
     },
+    /// So many SUBACKs are missing, since this instant, in ns.
+    Subscribing {
+        missing: usize,
+        since: u64,
+    },
+    Ready,
+    /// Failed, broken or ended, for good.
+    Over,
 }
 
 /// What a connection wants after it was served.
@@ -65,7 +78,18 @@ pub enum Served {
     HasMore,
 }
 
+/// How a connection is ended that will be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With DISCONNECT.
+    Clean,
+    /// Without a word.
+    Cut,
+}
+
 pub struct Connection {
+    /// Its place in the worker's list.
+    number: u32,
     stream: Option<Stream>,
     session: Session,
     role: Role,
@@ -76,20 +100,36 @@ pub struct Connection {
     written: u64,
     /// Some of them wait for a flush.
     flushing: bool,
+    /// Since when its socket has taken nothing, in ns.
+    full_since: Option<u64>,
+    /// It was ready at some time.
+    was_ready: bool,
+    /// It came back and its session had not been kept.
+    renewed: bool,
+    /// When a timer of the worker's will serve it, in ns.
+    timer: Option<u64>,
+    /// A slow subscriber reads nothing before this, in ns.
+    read_after: u64,
     handle: Arc<Handle>,
     waker: Waker,
 }
 
 impl Connection {
-    pub fn new(session: Session, role: Role, handle: Arc<Handle>) -> Self {
+    pub fn new(number: usize, session: Session, role: Role, handle: Arc<Handle>) -> Self {
         Self {
+            number: number as u32,
             stream: None,
             session,
             role,
-            stage: Stage::Waiting,
+            stage: Stage::Down,
             tail: BytesMut::new(),
             written: 0,
             flushing: false,
+            full_since: None,
+            was_ready: false,
+            renewed: false,
+            timer: None,
+            read_after: 0,
             waker: Waker::from(handle.clone()),
             handle,
         }
@@ -99,24 +139,39 @@ impl Connection {
         &self.role
     }
 
-    /// Neither ready for its part nor over.
+    pub fn role_mut(&mut self) -> &mut Role {
+        &mut self.role
+    }
+
+    /// On its way: neither down nor ready for its part nor over.
     pub fn is_starting(&self) -> bool {
-        !matches!(self.stage, Stage::Ready | Stage::Over { .. })
+        matches!(
+            self.stage,
+            Stage::Dialling | Stage::Connecting { .. } | Stage::Subscribing { .. }
+        )
     }
 
     pub fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
     }
 
+    pub fn is_down(&self) -> bool {
+        self.stage == Stage::Down
+    }
+
     pub fn was_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready | Stage::Over { was_ready: true })
+        self.was_ready
+    }
+
+    pub fn was_renewed(&self) -> bool {
+        self.renewed
     }
 
     /// It will publish more as soon as it can.
     pub fn is_publishing(&self) -> bool {
         match &self.role {
-            Role::Publisher(publisher) => self.is_ready() && !publisher.is_done(),
-            Role::Subscriber(_) => false,
+            Role::Publisher(publisher) => self.stage != Stage::Over && !publisher.is_done(),
+            Role::Subscriber(_) | Role::Idle(_) => false,
         }
     }
 
@@ -124,9 +179,10 @@ impl Connection {
     pub fn is_outstanding(&self) -> bool {
         match &self.role {
             Role::Publisher(publisher) => {
-                self.is_ready() && (!publisher.is_flushed() || self.session.unacknowledged() > 0)
+                self.stage != Stage::Over
+                    && (!publisher.is_flushed() || self.session.unacknowledged() > 0)
             }
-            Role::Subscriber(_) => false,
+            Role::Subscriber(_) | Role::Idle(_) => false,
         }
     }
 
@@ -134,12 +190,43 @@ impl Connection {
         self.waker.wake_by_ref();
     }
 
+    /// The dialer is at work.
+    pub fn dialling(&mut self) {
+        self.stage = Stage::Dialling;
+    }
+
+    /// The timer that it had set has come.
+    pub fn rang(&mut self) {
+        self.timer = None;
+        self.wake();
+    }
+
+    /// Sees to it that it is served at `due` at the latest, in ns.
+    fn serve_at(&mut self, due: u64, shared: &mut Shared) {
+        if self.timer.is_none_or(|set| due < set) {
+            self.timer = Some(due);
+            shared.timers.add(due, self.number);
+        }
+    }
+
     /// The dialer is done. `began` is when it began, in ns.
-    pub fn dialled(&mut self, dialled: Result<Stream, DialError>, began: u64, shared: &mut Shared) {
-        let opened = dialled.map_err(ConnectionError::Dial).and_then(|stream| {
-            self.stream = Some(stream);
-            self.stage = Stage::Connecting(began);
-            Ok(self.session.open(shared.clock.now().instant)?)
+    pub fn dialled(&mut self, dialled: Result<Dialed, DialError>, began: u64, shared: &mut Shared) {
+        let opened = dialled.map_err(ConnectionError::Dial).and_then(|dialed| {
+            let now = shared.clock.now();
+            for (timing, took) in [
+                (Timing::Tcp, dialed.steps.connect),
+                (Timing::Tls, dialed.steps.tls),
+            ] {
+                if let Some(took) = took {
+                    shared.recorder.record(timing, took.as_nanos() as u64);
+                }
+            }
+            self.stream = Some(dialed.stream);
+            self.stage = Stage::Connecting {
+                dialling: began,
+                connect: now.ns,
+            };
+            Ok(self.session.open(now.instant)?)
         });
         match opened {
             Ok(()) => self.wake(),
@@ -163,15 +250,30 @@ impl Connection {
 
     pub fn timeout(&mut self, shared: &mut Shared) {
         let now = shared.clock.now().instant;
-        match self.session.handle_timeout(now, true) {
+        // A slow subscriber leaves the answer to its PINGREQ unread.
+        let reading = shared.plan.slow_subscriber.is_none() || !self.is_slow();
+        match self.session.handle_timeout(now, reading) {
             Ok(()) => self.wake(),
             Err(error) => self.fail(error.into(), shared),
         }
     }
 
+    /// Ends the connection, which is then to be made again at once.
+    pub fn churn(&mut self, ending: Ending, shared: &mut Shared) {
+        if ending == Ending::Clean {
+            self.say_goodbye(shared);
+        }
+        shared.recorder.counts.churned += 1;
+        self.go_down(shared.clock.now(), shared);
+    }
+
     /// Ends the connection in order, as far as that goes without waiting.
     pub fn disconnect(&mut self, shared: &mut Shared) {
-        let was_ready = self.was_ready();
+        self.say_goodbye(shared);
+        self.close();
+    }
+
+    fn say_goodbye(&mut self, shared: &mut Shared) {
         if self.stream.is_some()
             && self
                 .session
@@ -181,7 +283,6 @@ impl Connection {
             // What cannot be said now is not worth waiting for.
             let _ = self.write(shared);
         }
-        self.close(was_ready);
     }
 
     fn drive(&mut self, shared: &mut Shared) -> Result<Served, ConnectionError> {
@@ -189,11 +290,15 @@ impl Connection {
             return Ok(Served::Waits);
         }
         for _ in 0..ROUNDS {
-            let more_to_read = self.read(shared)?;
+            let more_to_read = match shared.plan.slow_subscriber {
+                Some(pause) if self.is_slow() => self.read_slowly(pause, shared)?,
+                _ => self.read(READS, shared)?,
+            };
             if let Role::Publisher(publisher) = &mut self.role
                 && self.stage == Stage::Ready
+                && let Some(due) = publisher.fill(&mut self.session, shared, self.written)
             {
-                publisher.fill(&mut self.session, shared, self.written);
+                self.serve_at(due, shared);
             }
             let wrote = self.write(shared)?;
             if !more_to_read && !wrote {
@@ -203,9 +308,30 @@ impl Connection {
         Ok(Served::HasMore)
     }
 
+    /// Whether it is one of those that may be slow.
+    fn is_slow(&self) -> bool {
+        matches!(self.role, Role::Subscriber(_)) && self.stage == Stage::Ready
+    }
+
+    /// Reads once, and then nothing for so long.
+    fn read_slowly(
+        &mut self,
+        pause: Duration,
+        shared: &mut Shared,
+    ) -> Result<bool, ConnectionError> {
+        let now = shared.clock.now().ns;
+        if now >= self.read_after && self.read(1, shared)? {
+            self.read_after = now + pause.as_nanos() as u64;
+        }
+        if self.read_after > now {
+            self.serve_at(self.read_after, shared);
+        }
+        Ok(false)
+    }
+
     /// Reads and handles what is there. True when there may be more.
-    fn read(&mut self, shared: &mut Shared) -> Result<bool, ConnectionError> {
-        for _ in 0..READS {
+    fn read(&mut self, reads: usize, shared: &mut Shared) -> Result<bool, ConnectionError> {
+        for _ in 0..reads {
             let own = self.tail.len() > PARK_LEN;
             let mut buffer = std::mem::take(if own {
                 &mut self.tail
@@ -272,23 +398,23 @@ impl Connection {
                 subscriber.message(&publish.message, now, shared);
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
-                publisher.acknowledged(&ack, now, shared);
+                publisher.answered(&ack, now, shared);
             }
             (Event::Connected(_), _) => self.connected(now, shared)?,
-            (Event::Subscribed(ack), _) => self.subscribed(&ack, shared)?,
+            (Event::Subscribed(ack), _) => self.subscribed(&ack, now, shared)?,
             (Event::Disconnected(disconnect), _) => {
                 return Err(ConnectionError::Disconnected(disconnect.reason));
             }
             (Event::Auth(_), _) => return Err(ConnectionError::Authentication),
-            (Event::Undeliverable { error, .. }, _) => {
-                shared.recorder.counts.refused += 1;
-                shared.recorder.refusals.count(error.to_string());
+            (Event::Undeliverable { token, error, .. }, Role::Publisher(publisher)) => {
+                publisher.refuse(token, error.to_string(), shared);
             }
             (
                 Event::Unexpected { .. }
                 | Event::Message(..)
                 | Event::Pong
                 | Event::Acknowledged(_)
+                | Event::Undeliverable { .. }
                 | Event::Unsubscribed(_),
                 _,
             ) => shared.recorder.counts.unexpected += 1,
@@ -297,44 +423,79 @@ impl Connection {
     }
 
     fn connected(&mut self, now: Now, shared: &mut Shared) -> Result<(), ConnectionError> {
-        if let Stage::Connecting(began) = self.stage {
-            let took = now.ns.saturating_sub(began);
-            shared.recorder.connect.saturating_record(took);
-        }
-        match &self.role {
-            Role::Publisher(_) => self.ready(shared),
-            Role::Subscriber(subscriber) => {
-                let filters = shared.plan.filters(subscriber.index())?;
-                let mut packets = 0;
-                for some in filters.chunks(FILTERS) {
-                    let subscriptions = some.iter().map(|filter| Subscription {
-                        filter: filter.clone(),
-                        qos: shared.plan.subscribers.qos,
-                        ..Subscription::default()
-                    });
-                    let subscriptions = subscriptions.collect();
-                    let properties = shared.plan.subscribe_properties.clone();
-                    self.session.subscribe(subscriptions, properties)?;
-                    packets += 1;
-                }
-                self.stage = Stage::Subscribing(packets);
+        if let Stage::Connecting { dialling, connect } = self.stage {
+            for (timing, began) in [(Timing::Connect, dialling), (Timing::Connack, connect)] {
+                shared.recorder.record(timing, now.ns.saturating_sub(began));
             }
+        }
+        let resumed = self.session.is_resumed();
+        self.renewed |= self.was_ready && !resumed;
+        match &self.role {
+            // A session that the broker has kept has its subscriptions.
+            Role::Subscriber(subscriber) if !(self.was_ready && resumed) => {
+                let index = subscriber.index();
+                self.subscribe(index, now, shared)?;
+            }
+            Role::Publisher(_) | Role::Subscriber(_) | Role::Idle(_) => self.ready(shared),
         }
         Ok(())
     }
 
-    fn subscribed(&mut self, ack: &SubAck, shared: &mut Shared) -> Result<(), ConnectionError> {
+    fn subscribe(
+        &mut self,
+        subscriber: usize,
+        now: Now,
+        shared: &Shared,
+    ) -> Result<(), ConnectionError> {
+        let plan = &shared.plan;
+        let filters = plan.filters(&plan.names(RoleName::Subscriber, subscriber))?;
+        let mut packets = 0;
+        for some in filters.chunks(FILTERS) {
+            let subscriptions = some.iter().map(|filter| Subscription {
+                filter: filter.clone(),
+                qos: plan.subscribers.qos,
+                ..Subscription::default()
+            });
+            let subscriptions = subscriptions.collect();
+            let properties = plan.subscribe_properties.clone();
+            self.session.subscribe(subscriptions, properties)?;
+            packets += 1;
+        }
+        self.stage = Stage::Subscribing {
+            missing: packets,
+            since: now.ns,
+        };
+        Ok(())
+    }
+
+    fn subscribed(
+        &mut self,
+        ack: &SubAck,
+        now: Now,
+        shared: &mut Shared,
+    ) -> Result<(), ConnectionError> {
         if let Some(reason) = ack.reasons.iter().find(|reason| reason.is_error()) {
             return Err(ConnectionError::SubscriptionRefused(*reason));
         }
-        for reason in &ack.reasons {
-            shared.granted = shared.granted.min(reason.0);
+        if let Role::Subscriber(subscriber) = &mut self.role {
+            for qos in ack
+                .reasons
+                .iter()
+                .filter_map(|reason| QoS::from_u8(reason.0))
+            {
+                subscriber.granted(qos);
+            }
         }
-        if let Stage::Subscribing(packets) = self.stage {
-            if packets == 1 {
+        if let Stage::Subscribing { missing, since } = self.stage {
+            if missing == 1 {
+                let took = now.ns.saturating_sub(since);
+                shared.recorder.record(Timing::Suback, took);
                 self.ready(shared);
             } else {
-                self.stage = Stage::Subscribing(packets - 1);
+                self.stage = Stage::Subscribing {
+                    missing: missing - 1,
+                    since,
+                };
             }
         }
         Ok(())
@@ -342,7 +503,11 @@ impl Connection {
 
     fn ready(&mut self, shared: &mut Shared) {
         self.stage = Stage::Ready;
-        shared.recorder.counts.connected += 1;
+        if std::mem::replace(&mut self.was_ready, true) {
+            shared.recorder.counts.reconnected += 1;
+        } else {
+            shared.recorder.counts.connected += 1;
+        }
     }
 
     /// Writes the output until it is empty or the stream would block. True when something left and
@@ -360,10 +525,17 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Err(ConnectionError::Io(error)),
                 Poll::Pending => {
                     wrote = false;
+                    if self.full_since.is_none() {
+                        self.full_since = Some(shared.clock.now().ns);
+                    }
                     break;
                 }
             };
             wrote = true;
+            if let Some(since) = self.full_since.take() {
+                let took = shared.clock.now().ns.saturating_sub(since);
+                shared.recorder.socket_full_ns += took;
+            }
             self.session.wrote(count, shared.clock.now().instant);
             self.written += count as u64;
             self.flushing = true;
@@ -385,11 +557,10 @@ impl Connection {
     }
 
     fn fail(&mut self, error: ConnectionError, shared: &mut Shared) {
-        let was_ready = self.was_ready();
-        if matches!(self.stage, Stage::Over { .. }) {
+        if matches!(self.stage, Stage::Down | Stage::Over) {
             return;
         }
-        if was_ready {
+        if self.was_ready {
             shared.recorder.counts.broken += 1;
         } else {
             shared.recorder.counts.failed += 1;
@@ -398,13 +569,31 @@ impl Connection {
         shared.first_error.get_or_insert(error);
         // The session may have a DISCONNECT with the reason to say.
         let _ = self.write(shared);
-        self.close(was_ready);
+        if shared.plan.reconnect {
+            let now = shared.clock.now();
+            let again = shared.clock.at(now.instant + RECONNECT_DELAY);
+            self.go_down(again, shared);
+        } else {
+            self.close();
+        }
     }
 
-    fn close(&mut self, was_ready: bool) {
-        self.stage = Stage::Over { was_ready };
+    /// Closes the connection, which is to be made again at `again`.
+    fn go_down(&mut self, again: Now, shared: &mut Shared) {
+        self.close();
+        self.stage = Stage::Down;
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.cut(shared.clock.now(), shared);
+        }
+        shared.redials.push_back((again.ns, self.number));
+    }
+
+    fn close(&mut self) {
+        self.stage = Stage::Over;
         self.stream = None;
         self.tail = BytesMut::new();
+        self.flushing = false;
+        self.full_since = None;
         self.session.closed();
     }
 }

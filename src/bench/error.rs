@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::limits::Shortage;
 use super::plan::PlanError;
 use super::stream::DialError;
 use crate::mqtt::reason::Reason;
@@ -34,6 +35,8 @@ pub enum ConnectionError {
 pub enum BenchError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
     #[error("cannot start a worker thread: {0}")]
     Worker(io::Error),
     #[error("a worker thread died")]
@@ -51,16 +54,33 @@ impl BenchError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Plan(error) => match error {
-                PlanError::NoClients => Some("ask for publishers, subscribers or both"),
+                PlanError::NoClients => Some("ask for publishers, subscribers or idle connections"),
                 PlanError::NoEnd => Some("give a number of messages, a duration or both"),
-                PlanError::NobodyPublishes => Some("give a duration, or add a publisher"),
+                PlanError::NobodyPublishes | PlanError::NobodyToPace => {
+                    Some("give a duration, or add a publisher")
+                }
+                PlanError::DriesUp(_) => Some("let the ramp end above 0, or give a duration"),
                 PlanError::Topic(_) => {
-                    Some("a topic name has no wildcards; {i} stands for the client's number")
+                    Some("a topic name has no wildcards; {i} stands for the connection's number")
+                }
+                PlanError::ChangingFilter => {
+                    Some("a wildcard stands for whatever changes; {i} is the connection's number")
+                }
+                PlanError::PartlyHeard(_) => Some(
+                    "subscribe to all topics of a publisher, or to none: else loss cannot be told",
+                ),
+                PlanError::SameClientId(_) => {
+                    Some("put {c}, the connection's number, into the client identifier")
+                }
+                PlanError::FewClientIds { .. } => {
+                    Some("add lines to the file, or leave out its client identifiers")
                 }
                 PlanError::TooManyPublishers(_)
                 | PlanError::PayloadTooLarge(_)
+                | PlanError::Name(_)
                 | PlanError::Zero(_) => None,
             },
+            Self::Shortage(shortage) => Some(shortage.hint()),
             Self::Worker(_) => Some("use fewer workers"),
             Self::WorkerDied => Some("this is a bug; please report it"),
             Self::NoConnection { first, .. } => match first {

@@ -5,33 +5,69 @@
 //! locked or allocated; recorders leave their thread once a second.
 //!
 //! `run` (stages, report) → `worker` (thread, commands, timers) → `connection` (stream and session)
-//! → `publisher`, `subscriber`. Pure parts: `plan`, `stamp`, `sequence`, `account`, `recorder`,
-//! `report`.
+//! → `publisher`, `subscriber`. Pure parts: `plan`, `pace`, `shape`, `stamp`, `sequence`, `account`, `timing`,
+//! `recorder`, `report`.
 
 mod account;
+mod baseline;
 mod clock;
 mod connection;
 mod error;
+mod figures;
+mod group;
+mod health;
+mod identity;
+mod in_flight;
+mod limits;
+mod pace;
 mod payload;
-#[cfg_attr(not(test), allow(dead_code, reason = "for the tests and tests/perf"))]
 pub mod peer;
 mod plan;
 mod publisher;
+mod ranges;
 mod ready;
 mod recorder;
 mod report;
 mod run;
+mod search;
 mod sequence;
+mod shape;
+mod sizes;
 mod stamp;
 mod stream;
 mod subscriber;
+mod template;
 #[cfg(test)]
 mod tests;
+mod threshold;
+mod timers;
+mod timing;
+mod verdict;
 mod worker;
 
+pub use account::{Got, Sent};
+pub use baseline::{Baseline, SCHEMA as BASELINE_SCHEMA};
 pub use error::{BenchError, ConnectionError};
-pub use plan::{BenchPlan, DEFAULT_TOPIC, Publishers, Stop, Subscribers, TopicTemplate};
-pub use recorder::Reasons;
-pub use report::{Latency, Phase, Progress, Report};
+pub use figures::figures;
+pub use health::Effort;
+pub use identity::{Credentials, Identities, Password};
+pub use limits::{Demand, prepare};
+pub use pace::{Arrivals, Pace};
+pub use payload::{Payload, Recorded};
+pub use plan::{
+    BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate,
+};
+pub use ranges::Ranges;
+pub use recorder::{Place, Reasons};
+pub use report::{Phase, Progress, Report};
 pub use run::run;
-pub use stream::{tcp, to};
+pub use search::{Next, Search, Trial};
+pub use sequence::Sequence;
+pub use sizes::{Share as SizeShare, Sizes};
+pub use stream::{from_each, tcp, to};
+pub use template::Template;
+pub use threshold::{Condition, Demands};
+pub use timing::{Latency, Timing};
+#[cfg(test)]
+pub use verdict::FaultKind;
+pub use verdict::Outcome;

@@ -2,9 +2,11 @@
 //! subscribers if asked to. Much faster than a broker, because it keeps nothing and promises nothing;
 //! it shows what the generator alone can do, and in tests it breaks what it is told to break.
 //!
-//! Topic filters are taken literally. Publishes are handed on only between connections of one thread.
+//! Publishes are handed on only between connections of one thread.
 
-use std::collections::{HashMap, VecDeque};
+mod routes;
+
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -18,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::ready::{Handle, Ready};
+use routes::{Routes, Subscription};
 
 const READ_LEN: usize = 64 * 1024;
 const READS: usize = 4;
@@ -159,18 +162,11 @@ impl Client {
     }
 }
 
-/// A client's granted subscription.
-#[derive(Debug, Clone, Copy)]
-struct Subscription {
-    client: usize,
-    qos: u8,
-}
-
 struct Thread {
     options: PeerOptions,
     clients: Vec<Option<Client>>,
     free: Vec<usize>,
-    subscriptions: HashMap<Vec<u8>, Vec<Subscription>>,
+    routes: Routes,
     ready: Ready,
     buffer: Vec<u8>,
     /// Publishes so far.
@@ -191,7 +187,7 @@ impl Thread {
             options,
             clients: Vec::new(),
             free: Vec::new(),
-            subscriptions: HashMap::new(),
+            routes: Routes::default(),
             ready: Ready::default(),
             buffer: Vec::with_capacity(READ_LEN),
             publishes: 0,
@@ -266,9 +262,7 @@ impl Thread {
             self.relieve();
         }
         if client.subscribes {
-            for subscriptions in self.subscriptions.values_mut() {
-                subscriptions.retain(|one| one.client != index);
-            }
+            self.routes.forget(index);
         }
         self.delayed.retain(|(_, client, _)| *client != index);
         self.free.push(index);
@@ -426,10 +420,9 @@ impl Thread {
             }
             let qos = (options & 3).min(2);
             reasons.push(qos);
-            self.subscriptions
-                .entry(filter.to_vec())
-                .or_default()
-                .push(Subscription { client: index, qos });
+            let filter = std::str::from_utf8(filter).ok()?;
+            self.routes
+                .subscribe(filter, Subscription { client: index, qos });
         }
         let properties: &[u8] = if client.has_properties { &[0] } else { &[] };
         client.output.push(0x90);
@@ -486,10 +479,14 @@ impl Thread {
     }
 
     fn forward(&mut self, topic: &[u8], payload: &[u8], qos: u8, corrupted: bool) {
-        let Some(subscriptions) = self.subscriptions.get(topic) else {
+        let Some(route) = self.routes.route(topic) else {
             return;
         };
-        for subscription in subscriptions {
+        route.turn += 1;
+        let turn = route.turn;
+        let groups = route.groups.iter();
+        let members = groups.map(|members| &members[turn % members.len()]);
+        for subscription in route.all.iter().chain(members) {
             let Some(client) = &mut self.clients[subscription.client] else {
                 continue;
             };

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use super::stamp::{MAX_PUBLISHERS, STAMP_LEN};
+use super::identity::Identities;
+use super::pace::Pace;
+use super::payload::Payload;
+use super::shape::{PartlyHeard, Shape, Topics};
+use super::sizes::Sizes;
+use super::stamp::MAX_PUBLISHERS;
 use super::stream::Dial;
+use super::template::{Names, Place, Template};
 use crate::mqtt::QoS;
-use crate::mqtt::packet::{MAX_REMAINING_LENGTH, Secret};
+use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::session::Settings;
 use crate::mqtt::text::{Text, TextError};
@@ -13,24 +19,32 @@ use crate::mqtt::topic::{self, TopicError};
 
 /// All publishers and subscribers on this topic unless the plan says otherwise.
 pub const DEFAULT_TOPIC: &str = "mozzie/bench";
-/// Stands for a client's number in a topic template.
-const INDEX: &str = "{i}";
 
 #[derive(Clone)]
 pub struct BenchPlan {
     pub dial: Dial,
     /// What the sessions share; publishers' `in_flight` takes the place of its window.
     pub session: Settings,
-    /// Client identifiers are `<prefix>-p<number>` and `<prefix>-s<number>`.
-    pub client_id_prefix: String,
-    pub username: Option<Text>,
-    pub password: Option<Secret>,
+    pub identities: Identities,
     /// Of every PUBLISH and every SUBSCRIBE (MQTT 5).
     pub publish_properties: Properties,
     pub subscribe_properties: Properties,
     pub publishers: Publishers,
     pub subscribers: Subscribers,
-    pub topic: TopicTemplate,
+    /// Connections that do nothing but stay.
+    pub idle: usize,
+    pub payload: Payload,
+    /// Publisher number p publishes to the one at p modulo their number. Not empty, but not used when
+    /// messages bring their own topics.
+    pub topics: Vec<TopicTemplate>,
+    /// What every subscriber asks for. When empty, the publishers' topics are dealt out to them.
+    pub filters: Vec<FilterTemplate>,
+    /// Subscribers share their subscriptions in this group.
+    pub group: Option<String>,
+    /// Absent in a closed loop: as fast as acknowledgements, or at QoS 0 the socket, allow.
+    pub pace: Option<Pace>,
+    /// Until then, from the first publish on, nothing counts for rates and latencies.
+    pub warmup: Duration,
     pub stop: Stop,
     /// After the last publish: how long nothing may arrive while something is still due.
     pub drain: Duration,
@@ -38,6 +52,22 @@ pub struct BenchPlan {
     pub workers: usize,
     /// Connections that may be on their way at once, over all workers.
     pub connect_concurrency: usize,
+    /// Connections that are begun in a second at most, over all workers.
+    pub connect_rate: Option<f64>,
+    /// Broken connections are made again.
+    pub reconnect: bool,
+    pub churn: Option<Churn>,
+    /// How long a subscriber waits after each time it has read.
+    pub slow_subscriber: Option<Duration>,
+}
+
+/// Connections are ended and made again while publishing goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Churn {
+    /// Over all workers.
+    pub per_s: f64,
+    /// Without DISCONNECT.
+    pub cut: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +75,6 @@ pub struct Publishers {
     pub count: usize,
     pub qos: QoS,
     pub retain: bool,
-    /// Bytes of payload. Below [`STAMP_LEN`] there is no room for a stamp: then messages are only
-    /// counted, and there is no latency to the subscriber and no telling of duplicates.
-    pub size: usize,
     /// Unacknowledged messages of one publisher at QoS 1 and 2.
     pub in_flight: u16,
 }
@@ -58,16 +85,8 @@ impl Default for Publishers {
             count: 1,
             qos: QoS::AtMostOnce,
             retain: false,
-            size: 64,
             in_flight: 20,
         }
-    }
-}
-
-impl Publishers {
-    /// Whether messages carry a stamp.
-    pub fn stamped(&self) -> bool {
-        self.size >= STAMP_LEN
     }
 }
 
@@ -77,7 +96,7 @@ pub struct Subscribers {
     pub qos: QoS,
 }
 
-/// When publishing ends: at whichever comes first.
+/// When publishing ends: at whichever comes first. A warm-up comes before and is not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stop {
     /// Messages over all publishers, spread evenly.
@@ -95,68 +114,69 @@ impl Stop {
     }
 }
 
-/// A topic in which `{i}` stands for the publisher's number.
+/// The topic of a publisher, with places in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicTemplate(String);
+pub struct TopicTemplate(Template);
 
 impl TopicTemplate {
     pub fn new(template: &str) -> Result<Self, PlanError> {
-        let this = Self(template.to_owned());
-        // The longest one decides.
-        topic::parse_name(&this.name(MAX_PUBLISHERS))?;
+        let this = Self(Template::new(template.as_bytes()));
+        topic::parse_name(template)?;
         Ok(this)
     }
 
-    pub fn has_index(&self) -> bool {
-        self.0.contains(INDEX)
+    /// Whether publishers have different ones.
+    fn is_own(&self) -> bool {
+        self.0
+            .places()
+            .any(|place| !place.changes() && place != Place::Role)
     }
 
-    fn name(&self, index: usize) -> String {
-        self.0.replace(INDEX, &index.to_string())
-    }
-
-    pub fn topic(&self, index: usize) -> Result<Text, TextError> {
-        Text::try_from(self.name(index))
+    pub fn bind(&self, names: &Names) -> Template {
+        self.0.bind(names)
     }
 }
 
-/// Who hears whom.
-///
-/// With one topic every subscriber gets every publisher's messages. With `{i}` in the topic each
-/// publisher has a topic of its own, and the longer side is dealt out over the shorter one: publisher
-/// p and subscriber s belong together when `p mod g == s mod g`, where g is the shorter side's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    pub publishers: usize,
-    pub subscribers: usize,
-    groups: usize,
+/// What a subscriber asks for, with places in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterTemplate(Template);
+
+impl FilterTemplate {
+    pub fn new(template: &str) -> Result<Self, PlanError> {
+        topic::parse_filter(template)?;
+        let this = Self(Template::new(template.as_bytes()));
+        if this.0.is_fixed() {
+            Ok(this)
+        } else {
+            Err(PlanError::ChangingFilter)
+        }
+    }
+
+    fn filter(&self, names: &Names) -> String {
+        lossy(&self.0.bind(names))
+    }
 }
 
-impl Shape {
-    /// Which of the publishers that a subscriber hears a publisher is; `None` if it does not hear it.
-    pub fn slot(&self, publisher: usize, subscriber: usize) -> Option<usize> {
-        let heard =
-            publisher < self.publishers && publisher % self.groups == subscriber % self.groups;
-        heard.then_some(publisher / self.groups)
-    }
+fn lossy(template: &Template) -> String {
+    String::from_utf8_lossy(&template.text()).into_owned()
+}
 
-    /// The publishers that a subscriber hears, in the order of their slots.
-    pub fn publishers_of(&self, subscriber: usize) -> impl Iterator<Item = usize> + use<> {
-        (subscriber % self.groups..self.publishers).step_by(self.groups)
-    }
-
-    /// How many subscribers hear a publisher.
-    pub fn subscribers_of(&self, publisher: usize) -> usize {
-        (publisher % self.groups..self.subscribers)
-            .step_by(self.groups)
-            .len()
-    }
+/// The filter for all topics of a bound template: a level that changes is a wildcard.
+fn filter_of(topic: &str) -> String {
+    let levels = topic.split('/').map(|level| {
+        if Template::new(level.as_bytes()).is_fixed() {
+            level
+        } else {
+            "+"
+        }
+    });
+    levels.collect::<Vec<_>>().join("/")
 }
 
 /// Why a plan cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    #[error("neither publishers nor subscribers")]
+    #[error("neither publishers, subscribers nor idle connections")]
     NoClients,
     #[error("{0} publishers, at most {MAX_PUBLISHERS} can be told apart")]
     TooManyPublishers(usize),
@@ -164,12 +184,34 @@ pub enum PlanError {
     NoEnd,
     #[error("a number of messages without a publisher")]
     NobodyPublishes,
+    #[error("a rate without a publisher")]
+    NobodyToPace,
+    #[error("the rate falls to nothing before {0} messages are sent")]
+    DriesUp(u64),
     #[error("the topic {0}")]
     Topic(#[from] TopicError),
+    #[error("a topic filter cannot change with the message")]
+    ChangingFilter,
+    #[error(transparent)]
+    PartlyHeard(#[from] PartlyHeard),
     #[error("a payload of {0} bytes is more than MQTT can carry")]
     PayloadTooLarge(usize),
     #[error("the number of {0} is zero")]
     Zero(&'static str),
+    #[error("connections would have the same client identifier, '{0}'")]
+    SameClientId(String),
+    #[error("{rows} client identifiers for {clients} connections")]
+    FewClientIds { rows: usize, clients: usize },
+    #[error("the name {0}")]
+    Name(#[from] TextError),
+}
+
+/// What a connection is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleName {
+    Publisher,
+    Subscriber,
+    Idle,
 }
 
 impl BenchPlan {
@@ -180,55 +222,157 @@ impl BenchPlan {
         Self {
             dial,
             session: Settings::default(),
-            client_id_prefix: format!("mozzie-{:06x}", run & 0xff_ffff),
-            username: None,
-            password: None,
+            identities: Identities::prefixed(&format!("mozzie-{:06x}", run & 0xff_ffff)),
             publish_properties: Properties::new(),
             subscribe_properties: Properties::new(),
             publishers: Publishers::default(),
             subscribers: Subscribers::default(),
-            topic: TopicTemplate(DEFAULT_TOPIC.to_owned()),
+            idle: 0,
+            payload: Payload::Filler(Sizes::fixed(64)),
+            topics: vec![TopicTemplate(Template::new(DEFAULT_TOPIC.as_bytes()))],
+            filters: Vec::new(),
+            group: None,
+            pace: None,
+            warmup: Duration::ZERO,
             stop: Stop::default(),
             drain: Duration::from_secs(5),
             workers,
             connect_concurrency: 128,
+            connect_rate: None,
+            reconnect: false,
+            churn: None,
+            slow_subscriber: None,
         }
+    }
+
+    /// Messages per second over all publishers that were to be sent when publishing took so long, on
+    /// average from the end of the warm-up on; absent in a closed loop.
+    pub fn rate(&self, publishing: Duration) -> Option<f64> {
+        let pace = self.pace.as_ref()?;
+        let (from, to) = (self.warmup.as_secs_f64(), publishing.as_secs_f64());
+        Some(if to > from {
+            (pace.due_by(to) - pace.due_by(from)) / (to - from)
+        } else {
+            pace.peak()
+        })
     }
 
     pub fn clients(&self) -> usize {
-        self.publishers.count + self.subscribers.count
+        self.publishers.count + self.subscribers.count + self.idle
     }
 
-    pub fn shape(&self) -> Shape {
-        let (publishers, subscribers) = (self.publishers.count, self.subscribers.count);
-        let groups = if self.topic.has_index() {
-            match (publishers, subscribers) {
-                (0, count) | (count, 0) => count,
-                (publishers, subscribers) => publishers.min(subscribers),
-            }
-        } else {
-            1
+    /// The names of a role's connection number `index`.
+    pub fn names(&self, role: RoleName, index: usize) -> Names {
+        let (before, role) = match role {
+            RoleName::Publisher => (0, "p"),
+            RoleName::Subscriber => (self.publishers.count, "s"),
+            RoleName::Idle => (self.publishers.count + self.subscribers.count, "i"),
         };
-        Shape {
-            publishers,
-            subscribers,
-            groups: groups.max(1),
+        self.identities.names(role, index, before + index)
+    }
+
+    /// Whether all messages of a publisher go to one topic: on that MQTT keeps their order.
+    pub fn is_ordered(&self) -> bool {
+        self.topics.iter().all(|topic| topic.0.is_fixed())
+    }
+
+    /// The topic of a publisher; what differs from message to message is still open.
+    pub fn topic(&self, names: &Names) -> Template {
+        self.topics[names.index % self.topics.len()].bind(names)
+    }
+
+    fn topic_text(&self, publisher: usize) -> String {
+        lossy(&self.topic(&self.names(RoleName::Publisher, publisher)))
+    }
+
+    /// The topics that messages bring with them.
+    fn recorded_topics(&self) -> Option<Vec<String>> {
+        let Payload::Recorded(messages) = &self.payload else {
+            return None;
+        };
+        let mut topics: Vec<String> = messages.iter().map(|one| one.topic.to_string()).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        Some(topics)
+    }
+
+    /// Into how many groups clients are dealt out when publishers have topics of their own: publisher p
+    /// and subscriber s belong together when `p mod g == s mod g`.
+    fn groups(&self) -> usize {
+        let own = self.topics.iter().any(TopicTemplate::is_own);
+        match (self.publishers.count, self.subscribers.count) {
+            _ if !own => 1,
+            (0, count) | (count, 0) => count.max(1),
+            (publishers, subscribers) => publishers.min(subscribers),
         }
     }
 
-    /// The topics that a subscriber asks for.
-    pub fn filters(&self, subscriber: usize) -> Result<Vec<Text>, TextError> {
-        let shape = self.shape();
-        if !self.topic.has_index() {
-            return Ok(vec![self.topic.topic(0)?]);
+    /// What a subscriber asks for, but for the group.
+    fn plain_filters(&self, names: &Names) -> Vec<String> {
+        let mut filters: Vec<String> = if !self.filters.is_empty() {
+            self.filters.iter().map(|one| one.filter(names)).collect()
+        } else if let Some(recorded) = self.recorded_topics() {
+            return recorded;
+        } else if self.publishers.count == 0 {
+            vec![filter_of(&lossy(&self.topic(names)))]
+        } else {
+            let groups = self.groups();
+            // Beyond these, publishers without topics of their own only repeat them.
+            let count = match groups {
+                1 if !self.topics.iter().any(TopicTemplate::is_own) => {
+                    self.topics.len().min(self.publishers.count)
+                }
+                _ => self.publishers.count,
+            };
+            (names.index % groups..count)
+                .step_by(groups)
+                .map(|publisher| filter_of(&self.topic_text(publisher)))
+                .collect()
+        };
+        let mut seen = std::collections::HashSet::new();
+        filters.retain(|filter| seen.insert(filter.clone()));
+        filters
+    }
+
+    /// What a subscriber asks for.
+    pub fn filters(&self, names: &Names) -> Result<Vec<Text>, TextError> {
+        let filters = self.plain_filters(names).into_iter();
+        match &self.group {
+            Some(group) => filters
+                .map(|filter| Text::try_from(format!("$share/{group}/{filter}")))
+                .collect(),
+            None => filters.map(Text::try_from).collect(),
         }
-        if shape.publishers == 0 {
-            return Ok(vec![self.topic.topic(subscriber)?]);
+    }
+
+    fn publisher_topics(&self) -> Topics {
+        let mut topics = Topics::default();
+        let count = self.publishers.count;
+        if let Some(recorded) = self.recorded_topics() {
+            topics.add(recorded, (0..count).collect());
+            return topics;
         }
-        shape
-            .publishers_of(subscriber)
-            .map(|publisher| self.topic.topic(publisher))
-            .collect()
+        for (number, template) in self.topics.iter().enumerate() {
+            let publishers = (number..count).step_by(self.topics.len());
+            if template.is_own() {
+                publishers.for_each(|one| topics.add(vec![self.topic_text(one)], vec![one]));
+            } else if number < count {
+                topics.add(vec![self.topic_text(number)], publishers.collect());
+            }
+        }
+        topics
+    }
+
+    pub fn shape(&self) -> Result<Shape, PlanError> {
+        let filters = (0..self.subscribers.count)
+            .map(|index| Ok(self.plain_filters(&self.names(RoleName::Subscriber, index))));
+        let topics = self.publisher_topics();
+        Shape::new(
+            &topics,
+            self.publishers.count,
+            filters,
+            self.group.is_some(),
+        )
     }
 
     pub fn check(&self) -> Result<(), PlanError> {
@@ -238,21 +382,22 @@ impl BenchPlan {
         if self.publishers.count > MAX_PUBLISHERS {
             return Err(PlanError::TooManyPublishers(self.publishers.count));
         }
-        match self.stop {
-            Stop {
-                messages: None,
-                duration: None,
-            } => return Err(PlanError::NoEnd),
-            Stop {
-                messages: Some(_), ..
-            } if self.publishers.count == 0 => return Err(PlanError::NobodyPublishes),
-            _ => {}
+        self.check_end()?;
+        let mut longest = 0;
+        for index in [0, self.publishers.count.saturating_sub(1)] {
+            let topic = self.topic_text(index);
+            topic::parse_name(&topic)?;
+            longest = longest.max(topic.len());
         }
-        let longest = self.topic.name(MAX_PUBLISHERS);
-        topic::parse_name(&longest)?;
+        for index in [0, self.subscribers.count.saturating_sub(1)] {
+            for filter in self.filters(&self.names(RoleName::Subscriber, index))? {
+                topic::check_filter(filter.as_str())?;
+            }
+        }
         // Topic length, packet identifier and an empty property list.
-        if longest.len() + 5 + self.publishers.size > MAX_REMAINING_LENGTH {
-            return Err(PlanError::PayloadTooLarge(self.publishers.size));
+        let (_, size) = self.payload.bounds();
+        if longest + 5 + size > MAX_REMAINING_LENGTH {
+            return Err(PlanError::PayloadTooLarge(size));
         }
         for (number, name) in [
             (self.workers, "worker threads"),
@@ -263,7 +408,30 @@ impl BenchPlan {
                 return Err(PlanError::Zero(name));
             }
         }
-        Ok(())
+        let roles = [self.publishers.count, self.subscribers.count, self.idle];
+        self.identities.check(roles)
+    }
+
+    fn check_end(&self) -> Result<(), PlanError> {
+        let nobody = self.publishers.count == 0;
+        match self.stop {
+            Stop {
+                messages: None,
+                duration: None,
+            } => return Err(PlanError::NoEnd),
+            Stop {
+                messages: Some(_), ..
+            } if nobody => return Err(PlanError::NobodyPublishes),
+            _ => {}
+        }
+        match (&self.pace, self.stop.messages, self.stop.duration) {
+            (Some(_), ..) if nobody => Err(PlanError::NobodyToPace),
+            (Some(pace), ..) if pace.peak() <= 0.0 => Err(PlanError::Zero("messages a second")),
+            (Some(pace), Some(messages), None) if pace.dries_up() => {
+                Err(PlanError::DriesUp(messages))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -272,59 +440,117 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn plan(publishers: usize, subscribers: usize, topic: &str) -> BenchPlan {
+    fn plan(publishers: usize, subscribers: usize, topics: &[&str]) -> BenchPlan {
         let mut plan = BenchPlan::new(super::super::stream::tcp(([127, 0, 0, 1], 1).into()));
         plan.publishers.count = publishers;
         plan.subscribers.count = subscribers;
-        plan.topic = TopicTemplate::new(topic).unwrap();
+        plan.topics = topics
+            .iter()
+            .map(|topic| TopicTemplate::new(topic).unwrap())
+            .collect();
         plan.stop.messages = Some(1);
         plan
     }
 
     fn filters(plan: &BenchPlan, subscriber: usize) -> Vec<String> {
-        let texts = plan.filters(subscriber).unwrap();
+        let names = plan.names(RoleName::Subscriber, subscriber);
+        let texts = plan.filters(&names).unwrap();
         texts.iter().map(ToString::to_string).collect()
+    }
+
+    fn heard(plan: &BenchPlan, subscriber: usize) -> Vec<usize> {
+        plan.shape().unwrap().publishers_of(subscriber).collect()
     }
 
     #[test]
     fn one_topic_brings_everything_to_everyone() {
-        let plan = plan(3, 2, "a/b");
+        let plan = plan(3, 2, &["a/b"]);
         assert_eq!(filters(&plan, 1), ["a/b"]);
-        let shape = plan.shape();
+        let shape = plan.shape().unwrap();
         assert_eq!(shape.slot(2, 1), Some(2));
-        assert_eq!(shape.subscribers_of(0), 2);
+        assert_eq!(shape.deliveries_of(0), 2);
     }
 
     #[test]
     fn an_index_deals_the_longer_side_out() {
-        let many_publishers = plan(5, 2, "a/{i}");
+        let many_publishers = plan(5, 2, &["a/{i}"]);
         assert_eq!(filters(&many_publishers, 0), ["a/0", "a/2", "a/4"]);
         assert_eq!(filters(&many_publishers, 1), ["a/1", "a/3"]);
-        let many_subscribers = plan(2, 5, "a/{i}");
+        let many_subscribers = plan(2, 5, &["a/{i}"]);
         assert_eq!(filters(&many_subscribers, 3), ["a/1"]);
-        assert_eq!(many_subscribers.shape().subscribers_of(0), 3);
-        let only_subscribers = plan(0, 5, "a/{i}");
+        assert_eq!(many_subscribers.shape().unwrap().deliveries_of(0), 3);
+        let only_subscribers = plan(0, 5, &["a/{i}"]);
         assert_eq!(filters(&only_subscribers, 3), ["a/3"]);
     }
 
     #[test]
+    fn several_topics_are_dealt_out_to_publishers_and_heard_by_all() {
+        let plan = plan(3, 1, &["a", "b"]);
+        assert_eq!(filters(&plan, 0), ["a", "b"]);
+        let shape = plan.shape().unwrap();
+        assert_eq!(shape.publishers_of(0).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn subscribers_have_filters_of_their_own() {
+        let mut plan = plan(4, 3, &["a/{i}/x"]);
+        plan.filters = ["a/{i}/+", "b/#"]
+            .map(|filter| FilterTemplate::new(filter).unwrap())
+            .into();
+        assert_eq!(filters(&plan, 2), ["a/2/+", "b/#"]);
+        assert_eq!(heard(&plan, 2), [2]);
+        plan.filters = vec![FilterTemplate::new("#").unwrap()];
+        assert_eq!(heard(&plan, 2), [0, 1, 2, 3]);
+        plan.group = Some("g".to_owned());
+        assert_eq!(filters(&plan, 0), ["$share/g/#"]);
+        assert_eq!(plan.shape().unwrap().deliveries_of(3), 1);
+    }
+
+    #[test]
+    fn a_topic_that_changes_with_the_message_is_heard_by_a_wildcard() {
+        let plan = plan(2, 2, &["a/{i}/{n}/x"]);
+        assert_eq!(filters(&plan, 1), ["a/1/+/x"]);
+        assert_eq!(heard(&plan, 1), [1]);
+        assert_eq!(FilterTemplate::new("a/{n}"), Err(PlanError::ChangingFilter));
+    }
+
+    #[test]
+    fn recorded_messages_bring_their_topics() {
+        let mut plan = plan(2, 1, &["unused"]);
+        let recorded = |topic: &str| super::super::payload::Recorded {
+            topic: Text::try_from(topic).unwrap(),
+            payload: bytes::Bytes::new(),
+        };
+        plan.payload = Payload::Recorded([recorded("b"), recorded("a"), recorded("b")].into());
+        assert_eq!(filters(&plan, 0), ["a", "b"]);
+        assert_eq!(heard(&plan, 0), [0, 1]);
+        plan.filters = vec![FilterTemplate::new("a").unwrap()];
+        assert!(matches!(plan.shape(), Err(PlanError::PartlyHeard(_))));
+    }
+
+    #[test]
     fn plans_that_cannot_be_executed_say_why() {
-        assert_eq!(plan(0, 0, "a").check(), Err(PlanError::NoClients));
-        assert_eq!(plan(0, 1, "a").check(), Err(PlanError::NobodyPublishes));
-        let mut endless = plan(1, 0, "a");
+        assert_eq!(plan(0, 0, &["a"]).check(), Err(PlanError::NoClients));
+        assert_eq!(plan(0, 1, &["a"]).check(), Err(PlanError::NobodyPublishes));
+        let mut endless = plan(1, 0, &["a"]);
         endless.stop = Stop::default();
         assert_eq!(endless.check(), Err(PlanError::NoEnd));
-        let mut large = plan(1, 0, "a");
-        large.publishers.size = 300_000_000;
+        let mut large = plan(1, 0, &["a"]);
+        large.payload = Payload::Filler(Sizes::fixed(300_000_000));
         assert_eq!(large.check(), Err(PlanError::PayloadTooLarge(300_000_000)));
-        let mut idle = plan(1, 0, "a");
+        let mut idle = plan(1, 0, &["a"]);
         idle.workers = 0;
         assert_eq!(idle.check(), Err(PlanError::Zero("worker threads")));
+        let mut still = plan(1, 0, &["a"]);
+        still.pace = Some(Pace::constant(0.0));
+        assert_eq!(still.check(), Err(PlanError::Zero("messages a second")));
+        still.pace = Some(Pace::ramp(9.0, 0.0, Duration::from_secs(1)));
+        assert_eq!(still.check(), Err(PlanError::DriesUp(1)));
         assert!(matches!(
             TopicTemplate::new("a/#"),
             Err(PlanError::Topic(TopicError::Wildcard('#')))
         ));
-        assert_eq!(plan(1, 1, "a/{i}").check(), Ok(()));
+        assert_eq!(plan(1, 1, &["a/{i}"]).check(), Ok(()));
     }
 
     proptest! {
@@ -336,22 +562,16 @@ mod tests {
         }
 
         #[test]
-        fn slots_number_the_publishers_that_a_subscriber_hears(
+        fn every_publisher_is_heard_when_topics_are_dealt_out(
             publishers in 1..20usize,
             subscribers in 1..20usize,
-            topic in prop::sample::select(vec!["a", "a/{i}"]),
+            topics in prop::sample::select(vec![vec!["a"], vec!["a/{i}"], vec!["a/{c}", "b"]]),
         ) {
-            let shape = plan(publishers, subscribers, topic).shape();
-            let mut pairs = 0;
-            for subscriber in 0..subscribers {
-                for (slot, publisher) in shape.publishers_of(subscriber).enumerate() {
-                    prop_assert_eq!(shape.slot(publisher, subscriber), Some(slot));
-                    pairs += 1;
-                }
-            }
-            let heard: usize = (0..publishers).map(|p| shape.subscribers_of(p)).sum();
+            let shape = plan(publishers, subscribers, &topics).shape().unwrap();
+            let pairs: usize = (0..subscribers).map(|one| shape.publishers_of(one).count()).sum();
+            let heard: usize = (0..publishers).map(|p| shape.deliveries_of(p)).sum();
             prop_assert_eq!(pairs, heard);
-            prop_assert!((0..publishers).all(|p| shape.subscribers_of(p) > 0));
+            prop_assert!((0..publishers).all(|p| shape.deliveries_of(p) > 0));
         }
     }
 }

@@ -1,16 +1,11 @@
 //! What one worker counts and measures. No lock: it belongs to the worker, which sends a copy away
 //! once a second, and recorders are added up at the end.
 
-use std::time::Duration;
-
-use hdrhistogram::Histogram;
+use super::account::MAX_PLACES;
+use super::timing::{Timing, Timings};
 
 /// Different reasons that are kept word for word; any more are counted together.
 const MAX_REASONS: usize = 16;
-/// Latencies above this count as this.
-const MAX_LATENCY: Duration = Duration::from_secs(3600);
-const DIGITS: u8 = 3;
-
 /// Events since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -20,6 +15,10 @@ pub struct Counts {
     pub failed: u64,
     /// Connections that ended before their work did.
     pub broken: u64,
+    /// Connections that were ended on purpose, to be made again.
+    pub churned: u64,
+    /// Connections that the broker accepted again.
+    pub reconnected: u64,
     /// Messages whose last byte the operating system (under TLS: the TLS layer's last flush) took.
     pub sent: u64,
     /// QoS 1: PUBACK, QoS 2: PUBCOMP, both without an error.
@@ -29,8 +28,13 @@ pub struct Counts {
     /// PUBLISH packets of this run at subscribers, duplicates included.
     pub received: u64,
     pub duplicated: u64,
+    /// Message numbers that a later one of the same publisher came before.
+    pub skipped: u64,
     /// Messages that came after a later one of the same publisher.
     pub out_of_order: u64,
+    /// Messages that came so late, behind so many gaps, that nobody knows any more whether they had
+    /// come before.
+    pub undecided: u64,
     /// Payloads that are not what was sent.
     pub corrupted: u64,
     /// Messages that are not of this run: retained ones, other publishers.
@@ -41,18 +45,41 @@ pub struct Counts {
 
 impl Counts {
     pub fn add(&mut self, other: &Self) {
-        self.connected += other.connected;
-        self.failed += other.failed;
-        self.broken += other.broken;
-        self.sent += other.sent;
-        self.acknowledged += other.acknowledged;
-        self.refused += other.refused;
-        self.received += other.received;
-        self.duplicated += other.duplicated;
-        self.out_of_order += other.out_of_order;
-        self.corrupted += other.corrupted;
-        self.foreign += other.foreign;
-        self.unexpected += other.unexpected;
+        self.each(other, |mine, other| mine + other);
+    }
+
+    /// What was counted since `earlier`, a copy of these counts from before.
+    pub fn since(mut self, earlier: &Self) -> Self {
+        self.each(earlier, u64::saturating_sub);
+        self
+    }
+
+    /// Messages that have not arrived although a later one of the same publisher has.
+    pub fn missing(&self) -> u64 {
+        self.skipped.saturating_sub(self.out_of_order)
+    }
+
+    fn each(&mut self, other: &Self, combine: impl Fn(u64, u64) -> u64) {
+        for (mine, other) in [
+            (&mut self.connected, other.connected),
+            (&mut self.failed, other.failed),
+            (&mut self.broken, other.broken),
+            (&mut self.churned, other.churned),
+            (&mut self.reconnected, other.reconnected),
+            (&mut self.sent, other.sent),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.refused, other.refused),
+            (&mut self.received, other.received),
+            (&mut self.duplicated, other.duplicated),
+            (&mut self.skipped, other.skipped),
+            (&mut self.out_of_order, other.out_of_order),
+            (&mut self.undecided, other.undecided),
+            (&mut self.corrupted, other.corrupted),
+            (&mut self.foreign, other.foreign),
+            (&mut self.unexpected, other.unexpected),
+        ] {
+            *mine = combine(*mine, other);
+        }
     }
 }
 
@@ -104,49 +131,79 @@ impl Reasons {
     }
 }
 
-#[derive(Debug, Clone)]
+/// One message at one subscriber. Publishers, subscribers and a publisher's messages are numbered
+/// from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub subscriber: u32,
+    pub publisher: u32,
+    pub sequence: u64,
+}
+
+/// Where something was first seen that should not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Firsts(Vec<(u64, Place)>);
+
+impl Firsts {
+    pub fn note(&mut self, now_ns: u64, place: Place) {
+        if self.0.len() < MAX_PLACES {
+            self.0.push((now_ns, place));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+        self.0.sort_by_key(|(at, _)| *at);
+        self.0.truncate(MAX_PLACES);
+    }
+
+    pub fn places(&self) -> Vec<Place> {
+        self.0.iter().map(|(_, place)| *place).collect()
+    }
+}
+
+/// The first messages that were not as they should be, whatever is promised of them.
+#[derive(Debug, Clone, Default)]
+pub struct Oddities {
+    pub duplicated: Firsts,
+    pub out_of_order: Firsts,
+    /// Those of them whose stamp still says which message they were.
+    pub corrupted: Firsts,
+}
+
+#[derive(Debug, Clone, Default)]
 pub struct Recorder {
     pub counts: Counts,
     pub last: Last,
-    /// Nanoseconds from publish to PUBACK or PUBCOMP.
-    pub ack: Histogram<u64>,
-    /// Nanoseconds from publish to the subscriber.
-    pub delivery: Histogram<u64>,
-    /// Nanoseconds from the first SYN to CONNACK.
-    pub connect: Histogram<u64>,
+    pub timings: Timings,
+    /// What was counted in the warm-up, and stands in `counts` too.
+    pub warmup: Counts,
+    pub oddities: Oddities,
+    /// Nanoseconds in which a connection had something to say and the broker took nothing, over all
+    /// connections: its socket was full, or in an open loop its window.
+    pub socket_full_ns: u64,
     /// Why connections failed or broke.
     pub connection_errors: Reasons,
     pub refusals: Reasons,
 }
 
-impl Default for Recorder {
-    fn default() -> Self {
-        let histogram = || {
-            Histogram::new_with_bounds(1, MAX_LATENCY.as_nanos() as u64, DIGITS)
-                .expect("the bounds are constants that hdrhistogram takes")
-        };
-        Self {
-            counts: Counts::default(),
-            last: Last::default(),
-            ack: histogram(),
-            delivery: histogram(),
-            connect: histogram(),
-            connection_errors: Reasons::default(),
-            refusals: Reasons::default(),
-        }
-    }
-}
-
 impl Recorder {
+    pub fn record(&mut self, timing: Timing, ns: u64) {
+        self.timings.record(timing, ns);
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.last.sent = self.last.sent.max(other.last.sent);
         self.last.acknowledged = self.last.acknowledged.max(other.last.acknowledged);
         self.last.received = self.last.received.max(other.last.received);
-        // Same bounds everywhere, so adding cannot fail.
-        let _ = self.ack.add(&other.ack);
-        let _ = self.delivery.add(&other.delivery);
-        let _ = self.connect.add(&other.connect);
+        self.timings.merge(&other.timings);
+        self.warmup.add(&other.warmup);
+        let (mine, others) = (&mut self.oddities, &other.oddities);
+        mine.duplicated.merge(&others.duplicated);
+        mine.out_of_order.merge(&others.out_of_order);
+        mine.corrupted.merge(&others.corrupted);
+        self.socket_full_ns += other.socket_full_ns;
         self.connection_errors.merge(&other.connection_errors);
         self.refusals.merge(&other.refusals);
     }
@@ -172,15 +229,16 @@ mod tests {
     fn recorders_add_up() {
         let mut one = Recorder::default();
         one.counts.sent = 1;
-        one.ack.saturating_record(10);
+        one.record(Timing::Ack, 10);
         one.last.received = 5;
         let mut two = Recorder::default();
         two.counts.sent = 2;
-        two.ack.saturating_record(30);
+        two.record(Timing::Ack, 30);
         two.last.received = 3;
         one.merge(&two);
         assert_eq!(one.counts.sent, 3);
-        assert_eq!((one.ack.len(), one.ack.max()), (2, 30));
+        let ack = one.timings.of(Timing::Ack);
+        assert_eq!((ack.len(), ack.max()), (2, 30));
         assert_eq!(one.last.received, 5);
     }
 }

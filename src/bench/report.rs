@@ -1,33 +1,48 @@
 //! What a run leads to: plain data, for people, files and thresholds alike.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use hdrhistogram::Histogram;
-
-use super::account::Account;
+use super::account::{Account, Got, Sent};
+use super::figures::figures;
+use super::health::{Effort, Health, Rate};
+use super::pace::{Arrivals, Pace};
 use super::plan::{BenchPlan, Publishers, Subscribers};
 use super::recorder::{Counts, Recorder};
+use super::sequence::Sequence;
+use super::shape::Shape;
+use super::threshold::Demands;
+use super::timing::{Latency, Timing, Timings};
+use super::verdict::Verdict;
 use crate::mqtt::{QoS, Version};
 
 /// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// What stamps name this run by.
+    pub run: u16,
+    pub started: SystemTime,
     pub setup: Setup,
     pub times: Times,
     /// A signal ended the run before its plan did.
     pub interrupted: bool,
-    /// Messages sent at QoS 1 and 2 that were neither acknowledged nor refused.
-    pub unacknowledged: u64,
-    /// Deliveries to subscribers; absent without publishers or subscribers.
-    pub account: Option<Account>,
+    pub verdict: Verdict,
+    pub account: Account,
     pub rates: Rates,
-    /// CPU time of the worker threads from the first publish to the end of the drain. A broker in
-    /// the same process is not in it.
-    pub cpu: Option<Duration>,
-    /// The lowest QoS that a subscription was granted.
-    pub granted: Option<QoS>,
+    /// The rate at which this load went against the built-in peer, where that was tried.
+    pub ceiling: Option<f64>,
+    pub health: Health,
+    /// By worker.
+    pub efforts: Vec<Effort>,
+    /// By publisher and by subscriber: what the account was settled from.
+    pub sent: Vec<Sent>,
+    pub got: Vec<Got>,
+    /// By publisher, what a group that shares its subscriptions has between its members.
+    pub group: Vec<Sequence>,
     /// The counts, the reasons and the histograms, from which the figures are read.
     pub recorder: Recorder,
+    /// Whose messages each subscriber was to get.
+    pub shape: Arc<Shape>,
 }
 
 /// What was run.
@@ -36,6 +51,14 @@ pub struct Setup {
     pub version: Version,
     pub publishers: Publishers,
     pub subscribers: Subscribers,
+    pub idle: usize,
+    /// Bytes of the smallest and the largest payload.
+    pub sizes: (usize, usize),
+    /// Messages carry stamps, by which they are told apart.
+    pub stamped: bool,
+    /// Absent in a closed loop.
+    pub pace: Option<Pace>,
+    pub warmup: Duration,
     pub workers: usize,
 }
 
@@ -45,7 +68,23 @@ impl Setup {
             version: plan.session.version,
             publishers: plan.publishers,
             subscribers: plan.subscribers,
+            idle: plan.idle,
+            sizes: plan.payload.bounds(),
+            stamped: plan.payload.is_stamped(),
+            pace: plan.pace,
+            warmup: plan.warmup,
             workers: plan.workers,
+        }
+    }
+
+    /// The timing that says most about the run: all the way to the subscriber where there are
+    /// publishers and subscribers, and else to the acknowledgement.
+    pub fn main_timing(&self) -> Timing {
+        let whole_way = self.publishers.count > 0 && self.subscribers.count > 0;
+        if whole_way && self.stamped {
+            Timing::Delivery
+        } else {
+            Timing::Ack
         }
     }
 }
@@ -69,7 +108,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// `start_ns` is the instant of the first publish.
+    /// `start_ns` is the instant from which messages count: the first publish, or the end of the warm-up.
     pub(super) fn new(recorder: &Recorder, start_ns: u64) -> Self {
         let rate = |count: u64, last: u64| {
             let seconds = Duration::from_nanos(last.saturating_sub(start_ns)).as_secs_f64();
@@ -79,7 +118,7 @@ impl Rates {
                 0.0
             }
         };
-        let (counts, last) = (&recorder.counts, &recorder.last);
+        let (counts, last) = (recorder.counts.since(&recorder.warmup), &recorder.last);
         Self {
             sent_per_s: rate(counts.sent, last.sent),
             acknowledged_per_s: rate(counts.acknowledged, last.acknowledged),
@@ -88,79 +127,120 @@ impl Rates {
     }
 }
 
-/// The figures of a histogram of nanoseconds, with three digits of precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Latency {
-    pub count: u64,
-    pub mean: Duration,
-    pub p50: Duration,
-    pub p90: Duration,
-    pub p99: Duration,
-    pub p99_9: Duration,
-    pub max: Duration,
-}
-
-impl Latency {
-    /// `None` when nothing was measured.
-    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        if histogram.is_empty() {
-            return None;
-        }
-        let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
-        Some(Self {
-            count: histogram.len(),
-            mean: Duration::from_nanos(histogram.mean() as u64),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p99_9: at(0.999),
-            max: Duration::from_nanos(histogram.max()),
-        })
-    }
-}
-
 impl Report {
     pub fn counts(&self) -> &Counts {
         &self.recorder.counts
     }
 
-    /// From publish to PUBACK or PUBCOMP.
-    pub fn ack(&self) -> Option<Latency> {
-        Latency::of(&self.recorder.ack)
+    /// How near the run came to what this machine can do.
+    pub fn ceiling_share(&self) -> Option<f64> {
+        let ceiling = self.ceiling.filter(|ceiling| *ceiling > 0.0)?;
+        Some(self.rate() / ceiling)
     }
 
-    /// From publish to the subscriber.
-    pub fn delivery(&self) -> Option<Latency> {
-        Latency::of(&self.recorder.delivery)
+    /// Judges the run by what was asked of it beyond MQTT's promises.
+    pub fn demand(&mut self, demands: &Demands) {
+        self.verdict.missed = demands.misses(&figures(self));
     }
 
-    /// From the start of dialling to CONNACK.
-    pub fn connect(&self) -> Option<Latency> {
-        Latency::of(&self.recorder.connect)
+    /// Where the account does not add up; empty when it does.
+    pub fn contradictions(&self) -> Vec<String> {
+        let qos = self.setup.publishers.qos;
+        self.account.contradictions(self.counts(), qos)
+    }
+
+    /// Messages per second that a run is named by: acknowledged, or at QoS 0 sent; without
+    /// publishers received.
+    pub fn rate(&self) -> f64 {
+        match self.setup.publishers {
+            Publishers { count: 0, .. } => self.rates.received_per_s,
+            Publishers {
+                qos: QoS::AtMostOnce,
+                ..
+            } => self.rates.sent_per_s,
+            _ => self.rates.acknowledged_per_s,
+        }
+    }
+
+    /// `None` when nothing of the kind was measured.
+    pub fn latency(&self, timing: Timing) -> Option<Latency> {
+        Latency::of(self.recorder.timings.of(timing))
+    }
+
+    /// CPU time of all workers from the first publish to the end of the drain.
+    pub fn cpu(&self) -> Option<Duration> {
+        self.efforts.iter().map(|one| Some(one.total?.cpu)).sum()
     }
 
     /// CPU time for each message sent or received.
     pub fn cpu_per_message(&self) -> Option<Duration> {
         let counts = self.counts();
         let messages = counts.sent + counts.received;
-        let nanoseconds = self.cpu?.as_nanos().checked_div(u128::from(messages))?;
+        let nanoseconds = self.cpu()?.as_nanos().checked_div(u128::from(messages))?;
         Some(Duration::from_nanos(nanoseconds as u64))
-    }
-
-    /// What MQTT promises for a message all the way to a subscriber.
-    pub fn promise(&self) -> QoS {
-        let publishers = self.setup.publishers.qos;
-        if self.setup.subscribers.count == 0 {
-            return publishers;
-        }
-        publishers
-            .min(self.setup.subscribers.qos)
-            .min(self.granted.unwrap_or(QoS::ExactlyOnce))
     }
 }
 
+/// How the generator did while messages were published.
+pub(super) fn health(
+    plan: &BenchPlan,
+    recorder: &Recorder,
+    efforts: &[Effort],
+    publishing: Duration,
+    offered: u64,
+    sent_per_s: f64,
+) -> Health {
+    let shares = efforts
+        .iter()
+        .filter_map(|one| Some(one.publishing?.share()));
+    let socket_time = publishing.as_nanos() as f64 * plan.publishers.count as f64;
+    let lag = |timing| Latency::of(recorder.timings.of(timing));
+    Health {
+        busiest: shares.reduce(f64::max),
+        socket_full: if socket_time > 0.0 {
+            recorder.socket_full_ns as f64 / socket_time
+        } else {
+            0.0
+        },
+        send_lag: lag(Timing::SendLag),
+        loop_lag: lag(Timing::LoopLag),
+        rate: planned(plan, recorder, publishing, offered).map(|planned_per_s| Rate {
+            planned_per_s,
+            sent_per_s,
+        }),
+    }
+}
+
+/// The rate that should have come about. Random arrivals are as many as they happened to be.
+fn planned(
+    plan: &BenchPlan,
+    recorder: &Recorder,
+    publishing: Duration,
+    offered: u64,
+) -> Option<f64> {
+    let arrivals = plan.pace.as_ref()?.arrivals;
+    let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
+    if arrivals == Arrivals::Poisson && measured > 0.0 {
+        let offered = offered.saturating_sub(recorder.warmup.sent);
+        Some(offered as f64 / measured)
+    } else {
+        plan.rate(publishing)
+    }
+}
+
+/// What happened between two readings of all workers, about a second apart. The intervals of a run
+/// add up to its whole.
+#[derive(Debug, Clone)]
+pub struct Interval {
+    /// Since the run began.
+    pub start: Duration,
+    pub end: Duration,
+    pub counts: Counts,
+    pub timings: Timings,
+}
+
 /// Where a run stands, about once a second.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Progress {
     pub phase: Phase,
     /// Since the run began.
@@ -171,10 +251,13 @@ pub struct Progress {
     pub open: usize,
     pub clients: usize,
     pub counts: Counts,
+    /// What came since the last one; absent where there was nothing new to read.
+    pub interval: Option<Interval>,
     /// Over the last interval.
     pub sent_per_s: f64,
     pub received_per_s: f64,
-    /// Of the run so far: to the acknowledgement, or at QoS 0 to the subscriber.
+    /// The timing that says most about the run, and its p99 so far.
+    pub main: Timing,
     pub p99: Option<Duration>,
 }
 

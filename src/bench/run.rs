@@ -3,19 +3,21 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::account::{Got, Sent, settle};
+use super::account::{Got, Sent, Terms, settle};
 use super::clock::Clock;
-use super::error::{BenchError, ConnectionError};
+use super::error::BenchError;
 use super::plan::BenchPlan;
 use super::recorder::{Counts, Recorder};
-use super::report::{Phase, Progress, Rates, Report, Setup, Times};
+use super::report::{self, Interval, Phase, Progress, Rates, Report, Setup, Times};
+use super::shape::Shape;
+use super::timing::Latency;
+use super::verdict::Verdict;
 use super::worker::{Command, Finished, Gauge, News, Worker};
-use crate::mqtt::QoS;
 use crate::mqtt::session::Settings;
 
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -39,13 +41,21 @@ pub async fn run(
             news = run.news.recv() => run.hear(news.ok_or(BenchError::WorkerDied)?)?,
             () = &mut stop, if !run.interrupted => run.interrupt(),
             () = tokio::time::sleep_until(quiet), if run.stage == Stage::Drain => {
+                run.settled = !run.plan.drain.is_zero();
                 run.enter(Stage::Stop);
             }
-            _ = tick.tick() => on_progress(&run.progress()),
+            _ = tick.tick(), if run.is_connecting() => on_progress(&run.progress(None)),
+        }
+        if let Some(interval) = run.interval() {
+            on_progress(&run.progress(Some(interval)));
         }
         run.advance();
     }
-    run.report()
+    run.join();
+    let recorder = run.whole();
+    let last = run.readings.cut(&recorder, run.began.elapsed());
+    on_progress(&run.progress(Some(last)));
+    run.report(recorder)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +87,37 @@ struct Run {
     publish_began: Option<Instant>,
     publish_ended: Option<Instant>,
     drained: Option<Instant>,
+    /// Nothing was due any more when the drain ended, or nothing came for as long as the plan waits.
+    settled: bool,
     /// When the counts last changed in the drain.
     last_change: Instant,
-    shown: (Instant, Counts),
+    /// Workers whose recorder has come since the last interval.
+    fresh: Vec<bool>,
+    readings: Readings,
+    run: u16,
+    started: SystemTime,
+    shape: Arc<Shape>,
+}
+
+/// All workers' recorders added up, and what was shown of them already.
+struct Readings {
+    at: Duration,
+    shown: Recorder,
+}
+
+impl Readings {
+    /// What is new, until now.
+    fn cut(&mut self, all: &Recorder, now: Duration) -> Interval {
+        let interval = Interval {
+            start: self.at,
+            end: now,
+            counts: all.counts.since(&self.shown.counts),
+            timings: all.timings.since(&self.shown.timings),
+        };
+        self.at = now;
+        self.shown = all.clone();
+        interval
+    }
 }
 
 impl Run {
@@ -89,15 +127,12 @@ impl Run {
             ..plan.session.clone()
         });
         let run = fastrand::u16(..);
+        let shape = Arc::new(plan.shape()?);
         let (commands, told) = watch::channel(Command::ConnectSubscribers);
         let (tell, news) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for number in 0..plan.workers {
-            let worker = Worker::new(number, &plan, &settings, run, tell.clone());
-            let worker = worker.map_err(|error| BenchError::NoConnection {
-                clients: plan.clients(),
-                first: ConnectionError::Text(error),
-            })?;
+            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone())?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -131,8 +166,16 @@ impl Run {
             publish_began: None,
             publish_ended: None,
             drained: None,
+            settled: false,
             last_change: now,
-            shown: (now, Counts::default()),
+            fresh: vec![false; plan.workers],
+            readings: Readings {
+                at: Duration::ZERO,
+                shown: Recorder::default(),
+            },
+            run,
+            started: SystemTime::now(),
+            shape,
             plan,
         })
     }
@@ -154,6 +197,7 @@ impl Run {
                 }
                 if recorder.is_some() {
                     self.recorders[worker] = recorder;
+                    self.fresh[worker] = true;
                 }
                 self.gauges[worker] = gauge;
             }
@@ -192,7 +236,10 @@ impl Run {
                 }
             }
             Stage::Publish if all => self.enter(Stage::Drain),
-            Stage::Drain if self.is_drained() => self.enter(Stage::Stop),
+            Stage::Drain if self.is_drained() => {
+                self.settled = true;
+                self.enter(Stage::Stop);
+            }
             Stage::Stop if self.finished.len() == self.plan.workers => {
                 self.stage = Stage::Finished;
             }
@@ -209,9 +256,7 @@ impl Run {
             Stage::ConnectPublishers => Command::ConnectPublishers,
             Stage::Publish => {
                 self.publish_began = Some(now);
-                Command::Publish {
-                    until: self.plan.stop.duration.map(|duration| now + duration),
-                }
+                Command::Publish { began: now }
             }
             Stage::Drain => {
                 self.publish_ended = Some(now);
@@ -258,12 +303,35 @@ impl Run {
         self.last_change + self.plan.drain
     }
 
-    fn progress(&mut self) -> Progress {
+    fn is_connecting(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::ConnectSubscribers | Stage::ConnectPublishers
+        )
+    }
+
+    /// What is new, once every worker has told of it.
+    fn interval(&mut self) -> Option<Interval> {
+        if self.fresh.contains(&false) {
+            return None;
+        }
+        self.fresh.fill(false);
+        let mut all = Recorder::default();
+        for recorder in self.recorders.iter().flatten() {
+            all.merge(recorder);
+        }
+        Some(self.readings.cut(&all, self.began.elapsed()))
+    }
+
+    fn progress(&self, interval: Option<Interval>) -> Progress {
         let now = Instant::now();
         let counts = self.counts();
-        let (then, before) = std::mem::replace(&mut self.shown, (now, counts));
-        let seconds = now.duration_since(then).as_secs_f64().max(1e-3);
-        let rate = |count: u64, before: u64| count.saturating_sub(before) as f64 / seconds;
+        let rate = |count: fn(&Counts) -> u64| {
+            interval.as_ref().map_or(0.0, |interval| {
+                let seconds = (interval.end - interval.start).as_secs_f64().max(1e-3);
+                count(&interval.counts) as f64 / seconds
+            })
+        };
         let phase = match self.stage {
             Stage::ConnectSubscribers | Stage::ConnectPublishers => Phase::Connecting,
             Stage::Publish => Phase::Publishing,
@@ -271,65 +339,67 @@ impl Run {
             Stage::Stop | Stage::Finished => Phase::Disconnecting,
         };
         let left = match self.stage {
-            Stage::Publish => self
-                .publish_began
-                .zip(self.plan.stop.duration)
-                .map(|(began, duration)| (began + duration).saturating_duration_since(now)),
+            Stage::Publish => {
+                self.publish_began
+                    .zip(self.plan.stop.duration)
+                    .map(|(began, duration)| {
+                        (began + self.plan.warmup + duration).saturating_duration_since(now)
+                    })
+            }
             Stage::Drain => Some(self.quiet_until().saturating_duration_since(now)),
             _ => None,
         };
+        let main = Setup::new(&self.plan).main_timing();
+        let latency = Latency::of(self.readings.shown.timings.of(main));
         Progress {
             phase,
             elapsed: now.duration_since(self.began),
             left,
             open: self.open(),
             clients: self.plan.clients(),
+            sent_per_s: rate(|counts| counts.sent),
+            received_per_s: rate(|counts| counts.received),
             counts,
-            sent_per_s: rate(counts.sent, before.sent),
-            received_per_s: rate(counts.received, before.received),
-            p99: self.p99(),
+            interval,
+            main,
+            p99: latency.map(|latency| latency.p99),
         }
     }
 
-    fn p99(&self) -> Option<Duration> {
-        let mut merged: Option<Recorder> = None;
-        for recorder in self.recorders.iter().flatten() {
-            match &mut merged {
-                Some(merged) => merged.merge(recorder),
-                none => *none = Some((**recorder).clone()),
-            }
-        }
-        let merged = merged?;
-        let histogram = if self.plan.publishers.qos == QoS::AtMostOnce {
-            merged.delivery
-        } else {
-            merged.ack
-        };
-        (!histogram.is_empty()).then(|| Duration::from_nanos(histogram.value_at_quantile(0.99)))
-    }
-
-    fn report(self) -> Result<Report, BenchError> {
-        let plan = &self.plan;
-        for thread in self.threads {
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
             // They have said farewell; a panic was heard of already.
             let _ = thread.join();
         }
-        let mut recorder = Recorder::default();
+    }
+
+    /// What all workers have recorded at the end.
+    fn whole(&self) -> Recorder {
+        let mut all = Recorder::default();
+        for finished in &self.finished {
+            all.merge(&finished.recorder);
+        }
+        all
+    }
+
+    fn report(self, recorder: Recorder) -> Result<Report, BenchError> {
+        let plan = &self.plan;
         let mut sent = vec![Sent::default(); plan.publishers.count];
         let mut got = vec![Got::default(); plan.subscribers.count];
-        let mut cpu = Some(Duration::ZERO);
-        let mut granted = u8::MAX;
+        let mut efforts = Vec::new();
         let mut first_error = None;
+        let mut group = Vec::new();
         for finished in self.finished {
-            recorder.merge(&finished.recorder);
+            if !finished.group.is_empty() {
+                group = finished.group;
+            }
             for (index, one) in finished.sent {
                 sent[index] = one;
             }
             for (index, one) in finished.got {
                 got[index] = one;
             }
-            cpu = cpu.zip(finished.cpu).map(|(sum, one)| sum + one);
-            granted = granted.min(finished.granted);
+            efforts.push(finished.effort);
             first_error = first_error.or(finished.first_error);
         }
         if recorder.counts.connected == 0
@@ -340,39 +410,53 @@ impl Run {
                 first,
             });
         }
-        let promised = plan.publishers.qos != QoS::AtMostOnce;
-        let counts = &recorder.counts;
-        let unacknowledged = if promised {
-            counts
-                .sent
-                .saturating_sub(counts.acknowledged + counts.refused)
-        } else {
-            0
+        let terms = Terms {
+            shape: &self.shape,
+            qos: plan.publishers.qos,
+            stamped: plan.payload.is_stamped(),
+            ordered: plan.is_ordered(),
+            settled: self.settled,
         };
-        let account = (!sent.is_empty() && !got.is_empty()).then(|| {
-            let stamped = plan.publishers.stamped();
-            settle(plan.shape(), &sent, &got, promised, stamped)
-        });
+        let account = settle(terms, &sent, &got, &group);
         let clock = Clock::shared();
-        let start_ns = self.publish_began.map_or(0, |began| clock.at(began).ns);
+        let start_ns = self
+            .publish_began
+            .map_or(0, |began| clock.at(began + plan.warmup).ns);
         let since = |end: Option<Instant>, start: Option<Instant>| {
             end.zip(start)
                 .map_or(Duration::ZERO, |(end, start)| end.duration_since(start))
         };
+        let times = Times {
+            connect: since(self.publish_began.or(self.drained), Some(self.began)),
+            publish: since(self.publish_ended, self.publish_began),
+            drain: since(self.drained, self.publish_ended),
+        };
+        let rates = Rates::new(&recorder, start_ns);
+        let health = report::health(
+            plan,
+            &recorder,
+            &efforts,
+            times.publish,
+            account.offered,
+            rates.sent_per_s,
+        );
         Ok(Report {
+            run: self.run,
+            started: self.started,
             setup: Setup::new(plan),
-            times: Times {
-                connect: since(self.publish_began.or(self.drained), Some(self.began)),
-                publish: since(self.publish_ended, self.publish_began),
-                drain: since(self.drained, self.publish_ended),
-            },
+            times,
+            verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
+            health,
             interrupted: self.interrupted,
-            unacknowledged,
             account,
-            rates: Rates::new(&recorder, start_ns),
-            cpu,
-            granted: QoS::from_u8(granted),
+            rates,
+            ceiling: None,
+            efforts,
+            sent,
+            got,
+            group,
             recorder,
+            shape: self.shape.clone(),
         })
     }
 }

@@ -1,9 +1,7 @@
 //! Which of one publisher's messages have arrived at one subscriber: exact, in memory that grows only
-//! with the number of gaps. Pure.
+//! with the number of gaps, and that within bounds. Pure.
 
-/// Gaps that are remembered. When there are more, the oldest are given up: a message that arrives
-/// in one of those after all counts as a duplicate, and as lost.
-const MAX_GAPS: usize = 1024;
+use super::ranges::Ranges;
 
 /// What an arriving message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,31 +11,27 @@ pub enum Arrival {
     /// It fills a gap: a later message came before it.
     OutOfOrder,
     Duplicate,
+    /// It lies so far back, behind so many gaps, that it can no longer be told whether it fills one.
+    Undecided,
 }
 
 /// One publisher's messages as one subscriber sees them.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Sequence {
     /// One more than the highest number that has arrived.
     next: u64,
-    /// Numbers below `next` that have not arrived.
-    missing: u64,
-    /// Where they are, in order; absent as long as nothing is missing.
-    #[expect(
-        clippy::box_collection,
-        reason = "there is one of these for each pair of clients, and few have gaps"
-    )]
-    gaps: Option<Box<Vec<Gap>>>,
-}
-
-/// Numbers from `start` up to and without `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Gap {
-    start: u64,
-    end: u64,
+    /// Numbers below `next` that have not arrived; absent as long as nothing is missing, because
+    /// there is one of these for each pair of clients.
+    missing: Option<Box<Ranges>>,
 }
 
 impl Sequence {
+    /// What was seen elsewhere: all below `next` but what is missing.
+    pub fn seen(next: u64, missing: Ranges) -> Self {
+        let missing = (!missing.is_empty()).then(|| Box::new(missing));
+        Self { next, missing }
+    }
+
     /// The number that comes next if nothing is lost.
     pub fn next(&self) -> u64 {
         self.next
@@ -45,7 +39,12 @@ impl Sequence {
 
     /// How many different messages have arrived.
     pub fn arrived(&self) -> u64 {
-        self.next - self.missing
+        self.next - self.missing().map_or(0, Ranges::count)
+    }
+
+    /// What has not arrived although a later one has.
+    pub fn missing(&self) -> Option<&Ranges> {
+        self.missing.as_deref()
     }
 
     pub fn observe(&mut self, number: u64) -> Arrival {
@@ -54,68 +53,32 @@ impl Sequence {
             return Arrival::New;
         }
         if number > self.next {
-            self.open_gap(number);
+            let gap = self.next..number;
+            self.missing.get_or_insert_default().push(gap);
+            self.next = number + 1;
             return Arrival::New;
         }
-        if self.fill(number) {
-            Arrival::OutOfOrder
+        let Some(missing) = &mut self.missing else {
+            return Arrival::Duplicate;
+        };
+        if missing.remove(number) {
+            if missing.is_empty() {
+                self.missing = None;
+            }
+            return Arrival::OutOfOrder;
+        }
+        let forgotten = missing.forgotten();
+        if forgotten.is_some_and(|forgotten| (forgotten.first..forgotten.end).contains(&number)) {
+            Arrival::Undecided
         } else {
             Arrival::Duplicate
         }
-    }
-
-    fn open_gap(&mut self, number: u64) {
-        let gaps = self.gaps.get_or_insert_default();
-        if gaps.len() >= MAX_GAPS {
-            // Half at once, so that this costs little for each.
-            gaps.drain(..MAX_GAPS / 2);
-        }
-        gaps.push(Gap {
-            start: self.next,
-            end: number,
-        });
-        self.missing += number - self.next;
-        self.next = number + 1;
-    }
-
-    fn fill(&mut self, number: u64) -> bool {
-        let Some(gaps) = &mut self.gaps else {
-            return false;
-        };
-        let index = gaps.partition_point(|gap| gap.end <= number);
-        let Some(&gap) = gaps.get(index) else {
-            return false;
-        };
-        if number < gap.start {
-            return false;
-        }
-        match (number == gap.start, number + 1 == gap.end) {
-            (true, true) => {
-                gaps.remove(index);
-            }
-            (true, false) => gaps[index].start += 1,
-            (false, true) => gaps[index].end -= 1,
-            (false, false) => {
-                gaps[index].end = number;
-                gaps.insert(
-                    index + 1,
-                    Gap {
-                        start: number + 1,
-                        end: gap.end,
-                    },
-                );
-            }
-        }
-        if gaps.is_empty() {
-            self.gaps = None;
-        }
-        self.missing -= 1;
-        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ranges::MAX_RANGES;
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
@@ -127,8 +90,8 @@ mod tests {
             assert_eq!(sequence.observe(number), Arrival::New);
         }
         assert_eq!(sequence.arrived(), 10_000);
-        assert!(sequence.gaps.is_none());
-        assert!(size_of::<Sequence>() <= 24);
+        assert!(sequence.missing().is_none());
+        assert!(size_of::<Sequence>() <= 16);
     }
 
     #[test]
@@ -138,7 +101,11 @@ mod tests {
             sequence.observe(number);
         }
         assert_eq!(sequence.arrived(), 50_000);
-        assert!(sequence.gaps.is_some_and(|gaps| gaps.len() <= MAX_GAPS));
+        assert!(sequence.missing().unwrap().iter().count() <= MAX_RANGES);
+        // What lies behind what is still known is neither a repeat nor a late one.
+        assert_eq!(sequence.observe(1), Arrival::Undecided);
+        assert_eq!(sequence.observe(99_998), Arrival::Duplicate);
+        assert_eq!(sequence.observe(99_997), Arrival::OutOfOrder);
     }
 
     proptest! {

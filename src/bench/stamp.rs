@@ -16,6 +16,8 @@
 
 /// Bytes of a stamp; a shorter payload carries none.
 pub const STAMP_LEN: usize = 16;
+/// Bytes of a [`Lag`] behind a stamp.
+pub const LAG_LEN: usize = 8;
 /// How many publishers a stamp can tell apart.
 pub const MAX_PUBLISHERS: usize = 1 << 20;
 
@@ -89,6 +91,29 @@ impl Stamp {
     }
 }
 
+/// How much later than its stamp's instant a message was sent, in ns: in an open loop the two differ.
+/// Eight bytes: 48 bits of it, and a checksum of 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag(pub u64);
+
+impl Lag {
+    const MAX: u64 = (1 << 48) - 1;
+
+    pub fn encode(self) -> [u8; LAG_LEN] {
+        let bits = self.0.min(Self::MAX) << 16;
+        (bits | u64::from(checksum(u128::from(bits)))).to_be_bytes()
+    }
+
+    pub fn decode(bytes: [u8; LAG_LEN]) -> Result<Self, Broken> {
+        let bits = u64::from_be_bytes(bytes);
+        if bits as u16 == checksum(u128::from(bits)) {
+            Ok(Self(bits >> 16))
+        } else {
+            Err(Broken)
+        }
+    }
+}
+
 /// A weighted sum of the words above the checksum, modulo a prime: a changed word shows unless it
 /// changed by a multiple of the prime, which no single bit does.
 fn checksum(bits: u128) -> u16 {
@@ -122,6 +147,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_lag_survives_its_bytes_and_changed_bits_show(lag in 0..=Lag::MAX, bit in 0..64_u32) {
+            let bytes = Lag(lag).encode();
+            prop_assert_eq!(Lag::decode(bytes), Ok(Lag(lag)));
+            let changed = (u64::from_be_bytes(bytes) ^ 1 << bit).to_be_bytes();
+            prop_assert_eq!(Lag::decode(changed), Err(Broken));
+        }
+
         #[test]
         fn a_stamp_survives_its_bytes(stamp in any_stamp()) {
             prop_assert_eq!(Stamp::decode(stamp.encode()), Ok(stamp));

@@ -2,14 +2,15 @@
 //!
 //! Everything else in `bench` is written against `AsyncRead` and `AsyncWrite`.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::net::{self, Endpoint};
+use crate::net::{self, Address, Bind, Endpoint};
 
-pub use crate::net::{DialError, Stream};
+pub use crate::net::{DialError, Dialed, Stream};
 
-pub type Dialing = Pin<Box<dyn Future<Output = Result<Stream, DialError>> + Send>>;
+pub type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, DialError>> + Send>>;
 
 /// Opens the stream of client number n; what is behind it (TLS, a proxy, a source address) is not
 /// bench's business.
@@ -19,7 +20,21 @@ pub type Dial = Arc<dyn Fn(usize) -> Dialing + Send + Sync>;
 pub fn to(endpoint: Endpoint) -> Dial {
     Arc::new(move |_client| {
         let endpoint = endpoint.clone();
-        Box::pin(async move { net::dial(&endpoint).await.map(|dialed| dialed.stream) })
+        Box::pin(async move { net::dial(&endpoint).await })
+    })
+}
+
+/// The same endpoint from these local addresses in turn, if there are any.
+pub fn from_each(endpoint: Endpoint, sources: Vec<IpAddr>) -> Dial {
+    if sources.is_empty() {
+        return to(endpoint);
+    }
+    Arc::new(move |client| {
+        let mut endpoint = endpoint.clone();
+        if let Address::Tcp(address) = &mut endpoint.address {
+            address.bind = Some(Bind::One(sources[client % sources.len()]));
+        }
+        Box::pin(async move { net::dial(&endpoint).await })
     })
 }
 

@@ -1,26 +1,42 @@
 //! A connection's part as a subscriber: tells whose message it is, how old, and whether it is new.
 
-use super::account::Got;
+use super::account::{Got, Odd};
 use super::clock::Now;
+use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
 use super::stamp::Stamp;
+use super::timing::Timing;
 use super::worker::Shared;
+use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
 
-#[derive(Default)]
 pub struct Subscriber {
     index: usize,
+    /// The lowest QoS that a subscription of its was granted.
+    granted: QoS,
     /// By the publisher's slot, as far as one was heard of.
     sequences: Vec<Sequence>,
     /// Messages without stamps, which cannot be told apart.
     unstamped: u64,
+    odd: Odd,
+}
+
+/// What a slot has, of a list that is as long as was needed so far.
+fn of_slot<T: Default>(list: &mut Vec<T>, slot: usize) -> &mut T {
+    if slot >= list.len() {
+        list.resize_with(slot + 1, T::default);
+    }
+    &mut list[slot]
 }
 
 impl Subscriber {
     pub fn new(index: usize) -> Self {
         Self {
             index,
-            ..Self::default()
+            granted: QoS::ExactlyOnce,
+            sequences: Vec::new(),
+            unstamped: 0,
+            odd: Odd::default(),
         }
     }
 
@@ -28,68 +44,115 @@ impl Subscriber {
         self.index
     }
 
+    pub fn granted(&mut self, qos: QoS) {
+        self.granted = self.granted.min(qos);
+    }
+
     pub fn message(&mut self, message: &Message, now: Now, shared: &mut Shared) {
-        let counts = &mut shared.recorder.counts;
         let payload = &message.payload;
         // Sent because we subscribed, so it is older than this run.
-        if message.retain || payload.len() != shared.payloads.size() {
-            counts.foreign += 1;
+        if message.retain {
+            shared.recorder.counts.foreign += 1;
             return;
         }
-        let Some(start) = payload.first_chunk() else {
-            if shared.payloads.is_intact(payload) {
-                counts.received += 1;
-                self.unstamped += 1;
-                shared.recorder.last.received = now.ns;
-            } else {
-                counts.corrupted += 1;
-            }
+        if !shared.payloads.are_stamped() {
+            self.unstamped(payload, now, shared);
             return;
-        };
-        let Ok(stamp) = Stamp::decode(*start) else {
-            counts.corrupted += 1;
+        }
+        let stamp = payload.first_chunk().map(|start| Stamp::decode(*start));
+        let Some(Ok(stamp)) = stamp else {
+            // A stamp that is broken or cut off, unless it never was one of ours.
+            if shared.payloads.has_size(payload.len()) {
+                self.odd.corrupted += 1;
+                shared.recorder.counts.corrupted += 1;
+            } else {
+                shared.recorder.counts.foreign += 1;
+            }
             return;
         };
         let slot = shared.shape.slot(stamp.publisher as usize, self.index);
         let Some(slot) = slot.filter(|_| stamp.run == shared.run) else {
-            counts.foreign += 1;
+            shared.recorder.counts.foreign += 1;
             return;
         };
-        if !shared.payloads.is_intact(payload) {
-            counts.corrupted += 1;
+        let (number, skipped, arrival) = if shared.shape.shared {
+            let sequence = of_slot(&mut shared.group, stamp.publisher as usize);
+            let number = stamp.unwrap_sequence(sequence.next());
+            (number, 0, sequence.observe(number))
+        } else {
+            let sequence = of_slot(&mut self.sequences, slot);
+            let number = stamp.unwrap_sequence(sequence.next());
+            let skipped = number.saturating_sub(sequence.next());
+            (number, skipped, sequence.observe(number))
+        };
+        let place = Place {
+            subscriber: self.index as u32,
+            publisher: stamp.publisher,
+            sequence: number,
+        };
+        let recorder = &mut shared.recorder;
+        recorder.counts.skipped += skipped;
+        if !shared.payloads.is_intact(&stamp, payload) {
+            self.odd.corrupted += 1;
+            self.odd.corrupted_known +=
+                u64::from(matches!(arrival, Arrival::New | Arrival::OutOfOrder));
+            recorder.counts.corrupted += 1;
+            recorder.oddities.corrupted.note(now.ns, place);
             return;
         }
-        counts.received += 1;
-        shared.recorder.last.received = now.ns;
-        if slot >= self.sequences.len() {
-            self.sequences.resize_with(slot + 1, Sequence::default);
-        }
-        let sequence = &mut self.sequences[slot];
-        let number = stamp.unwrap_sequence(sequence.next());
-        match sequence.observe(number) {
+        recorder.counts.received += 1;
+        recorder.last.received = now.ns;
+        match arrival {
             Arrival::New => {}
-            Arrival::OutOfOrder => counts.out_of_order += 1,
+            Arrival::OutOfOrder => {
+                self.odd.out_of_order += 1;
+                recorder.counts.out_of_order += 1;
+                recorder.oddities.out_of_order.note(now.ns, place);
+            }
             Arrival::Duplicate => {
-                counts.duplicated += 1;
+                self.odd.duplicated += 1;
+                recorder.counts.duplicated += 1;
+                recorder.oddities.duplicated.note(now.ns, place);
+                return;
+            }
+            Arrival::Undecided => {
+                recorder.counts.undecided += 1;
                 return;
             }
         }
-        shared
-            .recorder
-            .delivery
-            .saturating_record(stamp.age(now.ns));
+        let age = stamp.age(now.ns);
+        if now.ns.saturating_sub(age) >= shared.measure_from {
+            recorder.record(Timing::Delivery, age);
+            if let Some(lag) = shared.payloads.lag(payload) {
+                recorder.record(Timing::DeliveryFromSend, age.saturating_sub(lag));
+            }
+        }
     }
 
-    pub fn totals(&self, subscribed: bool, stayed: bool) -> Got {
-        let arrived = if self.unstamped > 0 {
-            vec![self.unstamped]
+    fn unstamped(&mut self, payload: &[u8], now: Now, shared: &mut Shared) {
+        let counts = &mut shared.recorder.counts;
+        if shared.payloads.is_ours(payload) {
+            counts.received += 1;
+            self.unstamped += 1;
+            shared.recorder.last.received = now.ns;
+        } else if shared.payloads.has_size(payload.len()) {
+            counts.corrupted += 1;
+            self.odd.corrupted += 1;
         } else {
-            self.sequences.iter().map(Sequence::arrived).collect()
-        };
+            counts.foreign += 1;
+        }
+    }
+
+    /// Its part of the account. What it has seen is taken out of it.
+    pub fn take_totals(&mut self, subscribed: bool, stayed: bool, renewed: bool) -> Got {
         Got {
             subscribed,
             stayed,
-            arrived,
+            renewed,
+            granted: self.granted,
+            sequences: std::mem::take(&mut self.sequences),
+            unstamped: self.unstamped,
+            odd: self.odd,
         }
     }
 }

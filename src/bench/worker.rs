@@ -1,6 +1,7 @@
 //! One worker: a thread with a runtime, connections, buffers and a recorder of its own. It hears a
 //! handful of commands in a run and sends a snapshot a second; nothing else passes between threads.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,18 +10,24 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::account::{Got, Sent};
-use super::clock::{Clock, thread_cpu};
-use super::connection::{Connection, READ_LEN, Role, Served};
+use super::clock::{Clock, Now, thread_cpu};
+use super::connection::{Connection, Ending, READ_LEN, Role, Served};
 use super::error::ConnectionError;
+use super::group::GroupSequence;
+use super::health::{Effort, Spent};
 use super::payload::Payloads;
-use super::plan::{BenchPlan, Shape};
+use super::plan::{BenchPlan, PlanError, RoleName};
 use super::publisher::Publisher;
 use super::ready::Ready;
 use super::recorder::{Counts, Recorder};
-use super::stream::{DialError, Stream};
+use super::sequence::Sequence;
+use super::shape::Shape;
+use super::stream::{DialError, Dialed};
 use super::subscriber::Subscriber;
-use crate::mqtt::session::{Identity, Session, Settings};
-use crate::mqtt::text::{Text, TextError};
+use super::template::Names;
+use super::timers::{Alarm, GRAIN, Timers};
+use super::timing::Timing;
+use crate::mqtt::session::{Session, Settings};
 
 /// How often a worker looks at its clock when nothing else wakes it.
 const TICK: Duration = Duration::from_millis(20);
@@ -39,9 +46,9 @@ const MIN_BATCH_LEN: usize = 2 * 1024;
 pub enum Command {
     ConnectSubscribers,
     ConnectPublishers,
-    /// Publish until the plan's number of messages or this instant is reached.
+    /// Publish from this instant on, until the plan's number of messages or the plan's end is reached.
     Publish {
-        until: Option<Instant>,
+        began: Instant,
     },
     /// Publish no more, receive what is still on its way.
     Drain,
@@ -91,18 +98,17 @@ pub struct Finished {
     pub first_error: Option<ConnectionError>,
     /// With the publisher's number.
     pub sent: Vec<(usize, Sent)>,
+    /// By publisher; empty where there is no group, or at another worker.
+    pub group: Vec<Sequence>,
     /// With the subscriber's number.
     pub got: Vec<(usize, Got)>,
-    /// CPU time from the command to publish to the end of the drain.
-    pub cpu: Option<Duration>,
-    /// The lowest QoS that a subscription was granted.
-    pub granted: u8,
+    pub effort: Effort,
 }
 
 /// What the connections of a worker share.
 pub struct Shared {
     pub plan: Arc<BenchPlan>,
-    pub shape: Shape,
+    pub shape: Arc<Shape>,
     pub run: u16,
     pub clock: Clock,
     pub recorder: Recorder,
@@ -111,19 +117,30 @@ pub struct Shared {
     /// Bytes that a publisher puts into one write.
     pub batch_len: usize,
     pub publishing: bool,
+    /// When publishing began and ended, and from when on rates and latencies count, in ns.
+    pub start: u64,
+    pub end: u64,
+    pub measure_from: u64,
+    pub warming_up: bool,
+    pub timers: Timers,
+    /// Connections that are to be made again, and when, in ns.
+    pub redials: VecDeque<(u64, u32)>,
     pub first_error: Option<ConnectionError>,
-    pub granted: u8,
+    /// By publisher, what the group has seen that shares its subscriptions: all its members are at one
+    /// worker.
+    pub group: Vec<GroupSequence>,
 }
 
 /// A dialled stream, the connection that it is for, and when dialling began.
-type Dialled = (usize, u64, Result<Stream, DialError>);
+type Dialled = (usize, u64, Result<Dialed, DialError>);
 
 pub struct Worker {
     number: usize,
     shared: Shared,
-    /// Subscribers first.
+    /// Subscribers first, publishers last.
     connections: Vec<Connection>,
-    subscribers: usize,
+    /// Those before the first publisher.
+    listeners: usize,
     ready: Ready,
     batch: Vec<u32>,
     dialling: JoinSet<Dialled>,
@@ -133,15 +150,36 @@ pub struct Worker {
     /// Connections that are being dialled or are not ready.
     starting: usize,
     concurrency: usize,
+    /// When the next one may be dialled, in ns, and how much later another one.
+    dial_at: u64,
+    dial_gap: u64,
+    churn: Option<ChurnTimer>,
+    /// When it will ring, in ns.
+    alarm_at: Option<u64>,
     /// Publishers with something to publish.
     publishing: usize,
-    until: Option<Instant>,
     told: Told,
     news: mpsc::UnboundedSender<News>,
     scanned: Instant,
+    /// When the recorder, and when the gauge was last told of.
     snapshot: Instant,
-    cpu_start: Option<Duration>,
-    cpu: Option<Duration>,
+    gauged: Instant,
+    /// When the clock is to be looked at the next time.
+    due: Instant,
+    /// When publishing began, and the CPU time until then.
+    began: Option<(Instant, Duration)>,
+    effort: Effort,
+}
+
+/// The worker's share of ending connections on purpose.
+#[derive(Debug, Clone, Copy)]
+struct ChurnTimer {
+    /// When the next one is ended, and how much later another one, in ns.
+    at: u64,
+    gap: u64,
+    /// The connection whose turn it is.
+    next: usize,
+    ending: Ending,
 }
 
 /// The last command, and whether it was answered.
@@ -153,60 +191,82 @@ enum Told {
     Drain,
 }
 
+/// The subscribers of a worker. Those that share their subscriptions are all at the first one, where
+/// they can tell what they have between them.
+fn members(number: usize, plan: &BenchPlan) -> std::iter::StepBy<std::ops::Range<usize>> {
+    let count = plan.subscribers.count;
+    match (&plan.group, number) {
+        // From the other end than publishers, so that one of each makes two threads work.
+        (None, number) => (plan.workers - 1 - number..count).step_by(plan.workers),
+        (Some(_), 0) => (0..count).step_by(1),
+        (Some(_), _) => (0..0).step_by(1),
+    }
+}
+
 impl Worker {
-    /// Worker `number` takes every client whose number is that modulo the number of workers.
+    /// Worker `number` takes its share of each role: every client whose number is that modulo the number of
+    /// workers, subscribers counted from the other end.
     pub fn new(
         number: usize,
         plan: &Arc<BenchPlan>,
+        shape: &Arc<Shape>,
         settings: &Arc<Settings>,
         run: u16,
         news: mpsc::UnboundedSender<News>,
-    ) -> Result<Self, TextError> {
+    ) -> Result<Self, PlanError> {
         let clock = Clock::shared();
-        let now = clock.now().instant;
+        let now = clock.now();
         let share = |count: usize| (number..count).step_by(plan.workers);
         let publishers = share(plan.publishers.count).len();
         let shared = Shared {
             plan: plan.clone(),
-            shape: plan.shape(),
+            shape: shape.clone(),
             run,
             clock,
             recorder: Recorder::default(),
-            payloads: Payloads::new(plan.publishers.size),
+            payloads: Payloads::new(&plan.payload, plan.pace.is_some(), now.ns),
             read_buffer: BytesMut::with_capacity(READ_LEN),
             batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
             publishing: false,
+            start: 0,
+            end: u64::MAX,
+            measure_from: 0,
+            warming_up: false,
+            timers: Timers::default(),
+            redials: VecDeque::new(),
             first_error: None,
-            granted: u8::MAX,
+            group: Vec::new(),
         };
         let ready = Ready::default();
         let mut connections = Vec::new();
-        let mut add = |kind: char, client: usize, role: Role| -> Result<(), TextError> {
-            let identity = Identity {
-                client_id: Text::try_from(format!("{}-{kind}{client}", plan.client_id_prefix))?,
-                username: plan.username.clone(),
-                password: plan.password.clone(),
-            };
-            let session = Session::new(settings.clone(), identity, now);
-            let handle = ready.handle(connections.len());
-            connections.push(Connection::new(session, role, handle));
+        let mut add = |names: &Names, role: Role| -> Result<(), PlanError> {
+            let identity = plan.identities.identity(names)?;
+            let session = Session::new(settings.clone(), identity, now.instant);
+            let number = connections.len();
+            connections.push(Connection::new(number, session, role, ready.handle(number)));
             Ok(())
         };
-        for client in share(plan.subscribers.count) {
-            add('s', client, Role::Subscriber(Subscriber::new(client)))?;
+        for client in members(number, plan) {
+            let role = Role::Subscriber(Subscriber::new(client));
+            add(&plan.names(RoleName::Subscriber, client), role)?;
+        }
+        for client in share(plan.idle) {
+            add(&plan.names(RoleName::Idle, client), Role::Idle(client))?;
         }
         for client in share(plan.publishers.count) {
-            let limit = plan.stop.share(client, plan.publishers.count);
-            let topic = plan.topic.topic(client)?;
-            let publisher = Publisher::new(client, topic, limit, plan.session.version, &shared);
-            add('p', client, Role::Publisher(publisher))?;
+            let names = plan.names(RoleName::Publisher, client);
+            let publisher = Publisher::new(plan, &names, u64::from(run))?;
+            add(&names, Role::Publisher(Box::new(publisher)))?;
         }
-        let subscribers = connections.len() - publishers;
+        let publishing = connections.iter().filter(|one| one.is_publishing()).count();
+        // A worker's part of what all do together.
+        let part = connections.len() as f64 / plan.clients() as f64;
+        let gap = |per_s: f64| (1e9 / (per_s * part)) as u64;
         Ok(Self {
             number,
             shared,
+            listeners: connections.len() - publishers,
             connections,
-            subscribers,
             ready,
             batch: Vec::new(),
             dialling: JoinSet::new(),
@@ -214,14 +274,28 @@ impl Worker {
             dial_end: 0,
             starting: 0,
             concurrency: plan.connect_concurrency.div_ceil(plan.workers),
-            publishing: 0,
-            until: None,
+            dial_at: 0,
+            dial_gap: plan.connect_rate.map_or(0, gap),
+            churn: plan.churn.map(|churn| ChurnTimer {
+                at: u64::MAX,
+                gap: gap(churn.per_s),
+                next: 0,
+                ending: if churn.cut {
+                    Ending::Cut
+                } else {
+                    Ending::Clean
+                },
+            }),
+            alarm_at: None,
+            publishing,
             told: Told::Nothing,
             news,
-            scanned: now,
-            snapshot: now,
-            cpu_start: None,
-            cpu: None,
+            scanned: now.instant,
+            snapshot: now.instant,
+            gauged: now.instant,
+            due: now.instant + TICK,
+            began: None,
+            effort: Effort::default(),
         })
     }
 
@@ -229,14 +303,24 @@ impl Worker {
     pub async fn run(mut self, mut commands: watch::Receiver<Command>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Without one, instants are only as exact as the tick.
+        let mut alarm = Alarm::new().ok();
         let mut stopped = self.obey(*commands.borrow_and_update());
         while !stopped {
             if self.ready.is_empty() {
+                self.set_alarm(&mut alarm);
+                let rings = async {
+                    match &mut alarm {
+                        Some(alarm) => alarm.rings().await,
+                        None => std::future::pending().await,
+                    }
+                };
                 let ready = &self.ready;
                 tokio::select! {
                     biased;
                     () = std::future::poll_fn(|cx| ready.poll(cx)) => {}
                     Some(dialled) = self.dialling.join_next() => self.dialled(dialled),
+                    _ = rings, if self.alarm_at.is_some() => self.alarm_at = None,
                     _ = tick.tick() => {}
                     changed = commands.changed() => {
                         stopped = changed.is_err() || self.obey(*commands.borrow_and_update());
@@ -254,10 +338,65 @@ impl Worker {
                     Err(_) => stopped = true,
                 }
             }
+            let now = self.shared.clock.now();
+            self.come_due(now.ns);
             self.serve();
-            self.look_at_clock();
+            self.look_at_clock(now);
         }
         self.finish();
+    }
+
+    /// Sets the alarm to what comes due next.
+    fn set_alarm(&mut self, alarm: &mut Option<Alarm>) {
+        let churn = self.churn.map(|churn| churn.at);
+        let due = [self.shared.timers.next(), self.next_dial_at(), churn];
+        let Some(due) = due.into_iter().flatten().min() else {
+            return;
+        };
+        if self.alarm_at.is_some_and(|set| set <= due) {
+            return;
+        }
+        let now = self.shared.clock.now().ns;
+        let after = Duration::from_nanos(due.saturating_sub(now)).max(GRAIN);
+        if let Some(alarm) = alarm
+            && alarm.set(after).is_ok()
+        {
+            self.alarm_at = Some(due);
+        }
+    }
+
+    /// Does what is due by now.
+    fn come_due(&mut self, now: u64) {
+        if self.shared.warming_up && now >= self.shared.measure_from {
+            self.begin_measuring();
+        }
+        while let Some(number) = self.shared.timers.take(now) {
+            self.connections[number as usize].rang();
+        }
+        if self.next_dial_at().is_some_and(|at| at <= now) {
+            self.dial();
+        }
+        while let Some(churn) = &mut self.churn
+            && churn.at <= now
+            && self.shared.publishing
+        {
+            churn.at += churn.gap;
+            self.churn_one();
+        }
+    }
+
+    /// Ends the next connection that is up.
+    fn churn_one(&mut self) {
+        let Some(mut churn) = self.churn else { return };
+        for _ in 0..self.connections.len() {
+            let index = churn.next;
+            churn.next = (index + 1) % self.connections.len();
+            if self.connections[index].is_ready() {
+                self.change(index, |one, shared| one.churn(churn.ending, shared));
+                break;
+            }
+        }
+        self.churn = Some(churn);
     }
 
     /// Gives every connection that is ready its turn.
@@ -292,20 +431,47 @@ impl Worker {
         }
     }
 
+    /// When another connection can be dialled, in ns; `None` when there is none, or when too many are
+    /// on their way.
+    fn next_dial_at(&self) -> Option<u64> {
+        if self.starting >= self.concurrency {
+            return None;
+        }
+        let first = (self.next_dial < self.dial_end).then_some(0);
+        let again = self.shared.redials.front().map(|(again, _)| *again);
+        let due = first.into_iter().chain(again).min()?;
+        Some(due.max(self.dial_at))
+    }
+
     fn dial(&mut self) {
-        while self.starting < self.concurrency && self.next_dial < self.dial_end {
-            let index = self.next_dial;
-            let dialling = match self.connections[index].role() {
-                Role::Subscriber(subscriber) => {
-                    (self.shared.plan.dial)(self.shared.plan.publishers.count + subscriber.index())
-                }
-                Role::Publisher(publisher) => (self.shared.plan.dial)(publisher.index()),
+        let now = self.shared.clock.now().ns;
+        while self.next_dial_at().is_some_and(|at| at <= now) {
+            let index = if self.next_dial < self.dial_end {
+                self.next_dial += 1;
+                self.next_dial - 1
+            } else {
+                let Some((_, number)) = self.shared.redials.pop_front() else {
+                    return;
+                };
+                number as usize
             };
-            let began = self.shared.clock.now().ns;
-            self.dialling
-                .spawn(async move { (index, began, dialling.await) });
-            self.next_dial += 1;
+            if !self.connections[index].is_down() {
+                continue;
+            }
+            // A pause does not earn a rush.
+            let earliest = now.saturating_sub(self.dial_gap);
+            self.dial_at = self.dial_at.max(earliest) + self.dial_gap;
+            let plan = &self.shared.plan;
+            let client = match self.connections[index].role() {
+                Role::Publisher(publisher) => publisher.index(),
+                Role::Subscriber(subscriber) => plan.publishers.count + subscriber.index(),
+                Role::Idle(idle) => plan.publishers.count + plan.subscribers.count + idle,
+            };
+            let dialling = (plan.dial)(client);
+            self.connections[index].dialling();
             self.starting += 1;
+            self.dialling
+                .spawn(async move { (index, now, dialling.await) });
         }
     }
 
@@ -322,7 +488,7 @@ impl Worker {
         match command {
             Command::ConnectSubscribers => {
                 self.told = Told::Connect { answered: false };
-                self.dial_end = self.subscribers;
+                self.dial_end = self.listeners;
                 self.dial();
             }
             Command::ConnectPublishers => {
@@ -330,31 +496,73 @@ impl Worker {
                 self.dial_end = self.connections.len();
                 self.dial();
             }
-            Command::Publish { until } => {
-                self.told = Told::Publish { answered: false };
-                self.until = until;
-                self.shared.publishing = true;
-                self.cpu_start = thread_cpu();
-                self.snapshot = self.shared.clock.now().instant;
-                for connection in &self.connections {
-                    if connection.is_publishing() {
-                        connection.wake();
-                    }
-                }
-            }
+            Command::Publish { began } => self.begin_publishing(began),
             Command::Drain => {
                 self.told = Told::Drain;
-                self.shared.publishing = false;
+                self.end_publishing(self.shared.clock.now().ns);
+                self.effort.publishing = self.since_publish();
             }
             Command::Stop => return true,
         }
         false
     }
 
-    fn look_at_clock(&mut self) {
-        let now = Instant::now();
-        if self.until.is_some_and(|until| now >= until) {
-            self.shared.publishing = false;
+    fn begin_publishing(&mut self, began: Instant) {
+        self.told = Told::Publish { answered: false };
+        let plan = self.shared.plan.clone();
+        let start = self.shared.clock.at(began).ns;
+        let measure_from = start + plan.warmup.as_nanos() as u64;
+        self.shared.start = start;
+        self.shared.measure_from = measure_from;
+        self.shared.end = match plan.stop.duration {
+            Some(duration) => measure_from + duration.as_nanos() as u64,
+            None => u64::MAX,
+        };
+        self.shared.publishing = true;
+        self.shared.warming_up = !plan.warmup.is_zero();
+        if let Some(churn) = &mut self.churn {
+            churn.at = start.saturating_add(churn.gap);
+        }
+        self.began = thread_cpu().map(|cpu| (began, cpu));
+        self.snapshot = began;
+        for connection in &self.connections {
+            if connection.is_publishing() {
+                connection.wake();
+            }
+        }
+    }
+
+    /// From now on everything counts.
+    fn begin_measuring(&mut self) {
+        self.shared.warming_up = false;
+        self.shared.recorder.warmup = self.shared.recorder.counts;
+        for index in self.listeners..self.connections.len() {
+            self.change(index, |connection, shared| {
+                if let Role::Publisher(publisher) = connection.role_mut() {
+                    publisher.begin_measuring(shared);
+                }
+                connection.wake();
+            });
+        }
+    }
+
+    fn end_publishing(&mut self, now: u64) {
+        self.shared.publishing = false;
+        self.shared.end = self.shared.end.min(now);
+        if let Some(churn) = &mut self.churn {
+            churn.at = u64::MAX;
+        }
+    }
+
+    fn look_at_clock(&mut self, now: Now) {
+        let Now { instant: now, ns } = now;
+        if now >= self.due {
+            let lag = now.duration_since(self.due).as_nanos() as u64;
+            self.shared.recorder.record(Timing::LoopLag, lag);
+            self.due = now + TICK;
+        }
+        if self.shared.publishing && ns >= self.shared.end {
+            self.end_publishing(ns);
         }
         if now >= self.scanned + SCAN {
             self.scanned = now;
@@ -376,14 +584,14 @@ impl Worker {
             }
             _ => {}
         }
-        let (every, histograms) = match self.told {
-            Told::Drain => (TICK, false),
-            _ => (SNAPSHOT, true),
-        };
-        if now >= self.snapshot + every {
-            self.snapshot = now;
+        let histograms = now >= self.snapshot + SNAPSHOT;
+        if histograms || (self.told == Told::Drain && now >= self.gauged + TICK) {
+            self.gauged = now;
+            if histograms {
+                self.snapshot = now;
+            }
             if self.told == Told::Drain {
-                self.note_cpu();
+                self.note_effort();
             }
             self.tell(News::Snapshot {
                 worker: self.number,
@@ -424,26 +632,32 @@ impl Worker {
             gauge.open += usize::from(connection.is_ready());
             gauge.outstanding += usize::from(connection.is_outstanding());
             match connection.role() {
+                Role::Idle(_) => {}
                 Role::Subscriber(_) => gauge.subscribed += usize::from(connection.is_ready()),
                 Role::Publisher(publisher) => {
-                    let totals = publisher.totals();
                     let messages = if promised {
-                        totals.acknowledged
+                        publisher.acknowledged()
                     } else {
-                        totals.sent
+                        publisher.sent()
                     };
-                    let subscribers = self.shared.shape.subscribers_of(publisher.index());
-                    gauge.due += messages * subscribers as u64;
+                    let deliveries = self.shared.shape.deliveries_of(publisher.index());
+                    gauge.due += messages * deliveries as u64;
                 }
             }
         }
         gauge
     }
 
-    fn note_cpu(&mut self) {
-        self.cpu = thread_cpu()
-            .zip(self.cpu_start)
-            .map(|(now, start)| now.saturating_sub(start));
+    fn note_effort(&mut self) {
+        self.effort.total = self.since_publish();
+    }
+
+    fn since_publish(&self) -> Option<Spent> {
+        let (began, before) = self.began?;
+        Some(Spent {
+            time: began.elapsed(),
+            cpu: thread_cpu()?.saturating_sub(before),
+        })
     }
 
     fn tell(&self, news: News) {
@@ -452,16 +666,21 @@ impl Worker {
     }
 
     fn finish(mut self) {
-        self.note_cpu();
+        self.note_effort();
         let mut sent = Vec::new();
         let mut got = Vec::new();
-        for connection in &self.connections {
-            match connection.role() {
-                Role::Publisher(publisher) => sent.push((publisher.index(), publisher.totals())),
-                Role::Subscriber(subscriber) => got.push((
-                    subscriber.index(),
-                    subscriber.totals(connection.was_ready(), connection.is_ready()),
-                )),
+        for connection in &mut self.connections {
+            let (was_ready, stayed) = (connection.was_ready(), connection.is_ready());
+            let renewed = connection.was_renewed();
+            match connection.role_mut() {
+                Role::Idle(_) => {}
+                Role::Publisher(publisher) => {
+                    sent.push((publisher.index(), publisher.take_totals(&self.shared)));
+                }
+                Role::Subscriber(subscriber) => {
+                    let totals = subscriber.take_totals(was_ready, stayed, renewed);
+                    got.push((subscriber.index(), totals));
+                }
             }
         }
         for connection in &mut self.connections {
@@ -472,8 +691,13 @@ impl Worker {
             first_error: self.shared.first_error,
             sent,
             got,
-            cpu: self.cpu,
-            granted: self.shared.granted,
+            group: self
+                .shared
+                .group
+                .into_iter()
+                .map(GroupSequence::into_sequence)
+                .collect(),
+            effort: self.effort,
         })));
     }
 }

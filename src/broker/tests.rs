@@ -181,6 +181,13 @@ impl Wire {
         (kind, body)
     }
 
+    /// Sends DISCONNECT and waits until the broker has closed.
+    fn leave(mut self) {
+        self.send(0xe0, &[]);
+        self.0.shutdown(Shutdown::Write).unwrap();
+        assert!(self.is_closed());
+    }
+
     fn subscribe(&mut self, filter: &str, qos: u8) {
         let mut body = vec![0, 1];
         string(&mut body, filter.as_bytes());
@@ -428,8 +435,7 @@ fn a_shared_subscription_leaves_out_who_is_away() {
     let broker = broker();
     let (mut away, _) = Wire::connect(&broker, "away", false);
     away.subscribe("$share/group/t", 1);
-    away.send(0xe0, &[]);
-    drop(away);
+    away.leave();
     let (mut here, _) = Wire::connect(&broker, "here", true);
     here.subscribe("$share/group/t", 0);
     let (mut publisher, _) = Wire::connect(&broker, "publisher", true);

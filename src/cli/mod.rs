@@ -6,6 +6,7 @@ pub mod connection;
 pub mod link;
 pub mod mosquitto;
 mod options_file;
+pub mod profile;
 pub mod property;
 pub mod publish;
 pub mod request;
@@ -62,7 +63,7 @@ macro_rules! verbs {
             fn verb(name: &str) -> Option<clap::Command> {
                 match name {
                     // After the options: clap takes a group's documentation for the verb's own text.
-                    $($name => Some(<$args>::augment_args(clap::Command::new($name)).about($about)),)*
+                    $($name => Some(<$args>::augment_args(clap::Command::new($name)).about($about).arg(json_errors())),)*
                     _ => None,
                 }
             }
@@ -83,6 +84,7 @@ verbs! {
     "rr" Request(Box<request::RequestArgs>) "Send requests and print the replies, or answer requests";
     "bench" Bench(Box<bench::BenchArgs>) "Load-test a broker";
     "broker" Broker(broker::BrokerArgs) "Run a broker on this machine";
+    "profile" Profile(profile::ProfileCommandArgs) "Show the profiles: brokers with their options, by name";
     "link" Link(link::LinkArgs) "Make links by whose names mozzie is mosquitto_pub, mosquitto_sub and mosquitto_rr";
     "completions" Completions(CompletionsArgs) "Print a completion script for a shell";
     "man" Man(ManArgs) "Write the man pages into a folder";
@@ -112,11 +114,76 @@ impl Command {
             Self::Request(args) => Some(&args.debug),
             Self::Bench(_)
             | Self::Broker(_)
+            | Self::Profile(_)
             | Self::Link(_)
             | Self::Completions(_)
             | Self::Man(_) => None,
         }
     }
+
+    fn connection_mut(&mut self) -> Option<&mut connection::ConnectionArgs> {
+        match self {
+            Self::Publish(args) => Some(&mut args.connection),
+            Self::Subscribe(args) => Some(&mut args.connection),
+            Self::Request(args) => Some(&mut args.connection),
+            Self::Bench(args) => Some(&mut args.connection),
+            Self::Broker(_)
+            | Self::Profile(_)
+            | Self::Link(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
+        }
+    }
+
+    /// The topics and filters that were typed, in the places where they are.
+    fn topics_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Publish(args) => args.message.topic.iter_mut().collect(),
+            Self::Subscribe(args) => {
+                let args = &mut args.subscription;
+                let all = [
+                    &mut args.topics,
+                    &mut args.filter_out,
+                    &mut args.unsubscribe,
+                ];
+                all.into_iter().flatten().collect()
+            }
+            Self::Request(args) => {
+                let args = &mut args.exchange;
+                args.topics
+                    .iter_mut()
+                    .chain(&mut args.response_topic)
+                    .collect()
+            }
+            Self::Bench(args) => {
+                let args = &mut args.topic;
+                args.topic.iter_mut().chain(&mut args.filter).collect()
+            }
+            Self::Broker(_)
+            | Self::Profile(_)
+            | Self::Link(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Vec::new(),
+        }
+    }
+}
+
+/// Every verb has it. Not a field of theirs: it must be known when the command line is not understood.
+fn json_errors() -> clap::Arg {
+    clap::Arg::new("json-errors")
+        .long("json-errors")
+        .help("Print warnings and errors as JSON objects, one a line")
+        .action(clap::ArgAction::SetTrue)
+        .global(true)
+        .help_heading("Diagnosis")
+}
+
+/// Whether errors are to be JSON. A text that reads like the option, as in `-m --json-errors`, is taken for it.
+pub fn asks_for_json_errors(arguments: &[OsString]) -> bool {
+    let typed = arguments.iter().take_while(|word| *word != "--");
+    typed.into_iter().any(|word| word == "--json-errors")
+        || std::env::var_os(profile::JSON_ERRORS_VARIABLE)
+            .is_some_and(|value| profile::is_on(&value))
 }
 
 /// What a command line asks for.
@@ -135,14 +202,97 @@ pub fn parse(
     if let Dialect::Mosquitto(tool) = dialect {
         return mosquitto::parse(tool, arguments.get(1..).unwrap_or_default(), format);
     }
-    let parsed = parse_native(&arguments, false)?;
-    let file = match &parsed {
-        Parsed::Run(command) => command.debug_args().and_then(|d| d.options_file.clone()),
-        Parsed::Print(_) => None,
+    match parse_native(arguments) {
+        Ok(parsed) => Ok(parsed),
+        Err(Stopped::Help(text)) => Ok(Parsed::Print(text)),
+        Err(Stopped::Error(error)) => Err(error),
+    }
+}
+
+/// Why a command line is not run.
+enum Stopped {
+    /// Help or the version was asked for.
+    Help(String),
+    Error(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What was typed, over the option file, over the environment, over the profile.
+fn parse_native(arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
+    let (typed, command) = Line::parse(&arguments, false)?;
+    let file = command
+        .debug_args()
+        .and_then(|debug| debug.options_file.clone());
+    let Some(file) = file else {
+        return surrounded(arguments, &typed, &typed, command);
     };
-    match file {
-        Some(file) => parse_native(&with_file(arguments, &file)?, true),
-        None => Ok(parsed),
+    let arguments = with_file(arguments, &file)?;
+    let (merged, command) = Line::parse(&arguments, true)?;
+    surrounded(arguments, &typed, &merged, command)
+}
+
+/// The command with what the environment and a profile add to a line. `typed` is that line without the option file.
+fn surrounded(
+    arguments: Vec<OsString>,
+    typed: &Line,
+    line: &Line,
+    mut command: Command,
+) -> Result<Parsed, Stopped> {
+    if command.connection_mut().is_none() {
+        return Ok(Parsed::Run(command));
+    }
+    let around = profile::surroundings(line.verb(), line.matches())?;
+    let words = profile::words(&around.settings);
+    let full = if words.is_empty() {
+        None
+    } else {
+        let arguments = behind_verb(arguments, words);
+        let (full, surrounded) =
+            Line::parse(&arguments, true).map_err(|stopped| match stopped {
+                Stopped::Error(error) => Stopped::Error(profile::named(error, &around.settings)),
+                help => help,
+            })?;
+        command = surrounded;
+        Some(full)
+    };
+    let Some(connection) = command.connection_mut() else {
+        return Ok(Parsed::Run(command));
+    };
+    profile::adjust_url(connection, line.verb(), line.matches());
+    if connection.profile.show_config {
+        let effective = profile::effective::Effective {
+            verb: line.verb(),
+            typed: typed.matches(),
+            matches: full.as_ref().unwrap_or(line).matches(),
+            connection,
+            surroundings: &around,
+        };
+        return Ok(Parsed::Print(effective.render()));
+    }
+    if let Some(prefix) = connection.profile.topic_prefix.clone() {
+        for topic in command.topics_mut() {
+            *topic = profile::prefixed(&prefix, topic);
+        }
+    }
+    Ok(Parsed::Run(command))
+}
+
+/// What is wrong with the values of a profile that stand in the file in the right form.
+///
+/// # Errors
+/// The first of them.
+pub fn check_profile(name: &str, file: &profile::file::ConfigFile) -> Result<(), Error> {
+    let settings = profile::alone(name, file)?;
+    let mut arguments = vec!["mozzie".into(), "sub".into()];
+    arguments.extend(profile::words(&settings));
+    match Line::parse(&arguments, false) {
+        Ok(_) | Err(Stopped::Help(_)) => Ok(()),
+        Err(Stopped::Error(error)) => Err(profile::named(error, &settings)),
     }
 }
 
@@ -153,39 +303,74 @@ fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> 
         path: file.to_owned(),
         source,
     })?;
-    let mut typed = typed.into_iter();
-    let mut words: Vec<_> = typed.by_ref().take(2).collect();
-    words.extend(options_file::native_words(&text));
-    words.extend(typed);
-    Ok(words)
+    Ok(behind_verb(typed, options_file::native_words(&text)))
 }
 
-/// With `overriding`, the last of several words for one option counts.
-fn parse_native(arguments: &[OsString], overriding: bool) -> Result<Parsed, Error> {
-    use clap::error::ErrorKind;
-    let typed = arguments.get(1).and_then(|verb| verb.to_str());
-    let verb = typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
-    let mut root = match verb.and_then(Command::verb) {
-        Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
-        None => command(),
-    };
-    let arguments = property::join_words(arguments.to_vec(), &root);
-    let parsed = root
-        .try_get_matches_from_mut(arguments)
-        .and_then(|matches| Command::from_matches(&matches))
-        .map_err(|error| error.format(&mut root));
-    match parsed {
-        Ok(command) => Ok(Parsed::Run(command)),
-        Err(error) => match error.kind() {
+fn behind_verb(mut arguments: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
+    let verb_end = arguments.len().min(2);
+    arguments.splice(verb_end..verb_end, words);
+    arguments
+}
+
+/// A command line that clap has understood.
+struct Line {
+    root: clap::Command,
+    matches: clap::ArgMatches,
+}
+
+impl Line {
+    /// With `overriding`, the last of several words for one option counts.
+    fn parse(arguments: &[OsString], overriding: bool) -> Result<(Self, Command), Stopped> {
+        let typed = arguments.get(1).and_then(|verb| verb.to_str());
+        let verb =
+            typed.and_then(|typed| Command::NAMES.iter().copied().find(|name| *name == typed));
+        let mut root = match verb.and_then(Command::verb) {
+            Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
+            None => command(),
+        };
+        let arguments = property::join_words(arguments.to_vec(), &root);
+        let parsed = root
+            .try_get_matches_from_mut(arguments)
+            .and_then(|matches| Ok((Command::from_matches(&matches)?, matches)));
+        match parsed {
+            Ok((command, matches)) => Ok((Self { root, matches }, command)),
+            Err(error) => Err(Stopped::of(error.format(&mut root), verb)),
+        }
+    }
+
+    fn verb(&self) -> &clap::Command {
+        let name = self.matches.subcommand_name();
+        name.and_then(|name| self.root.find_subcommand(name))
+            .unwrap_or(&self.root)
+    }
+
+    /// What was typed behind the verb.
+    fn matches(&self) -> &clap::ArgMatches {
+        self.matches
+            .subcommand()
+            .map_or(&self.matches, |(_, matches)| matches)
+    }
+}
+
+impl Stopped {
+    fn of(error: clap::Error, verb: Option<&str>) -> Self {
+        use clap::error::ErrorKind;
+        match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Parsed::Print(error.render().to_string()))
+                Self::Help(error.render().to_string())
             }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::usage(
-                "no command given",
-                "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if verb.is_none() => {
+                Self::Error(Error::usage(
+                    "no command given",
+                    "say what to do: mozzie pub, sub, rr, bench or broker; mozzie --help lists all",
+                ))
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Error(Error::usage(
+                "mozzie profile: nothing to do is given",
+                "say list, show or check",
             )),
-            _ => Err(usage_error(&error, verb)),
-        },
+            _ => Self::Error(usage_error(&error, verb)),
+        }
     }
 }
 

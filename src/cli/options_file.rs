@@ -67,7 +67,7 @@ pub fn native_words(text: &[u8]) -> Vec<OsString> {
 }
 
 /// COMMAND NAME VALUE, where the value may have blanks; COMMAND user-property NAME VALUE.
-fn property_words(value: &[u8]) -> Vec<OsString> {
+pub fn property_words(value: &[u8]) -> Vec<OsString> {
     let is_pair = value
         .split(|byte| *byte == b' ')
         .nth(1)

@@ -149,9 +149,7 @@ pub fn join_words(arguments: Vec<OsString>, root: &clap::Command) -> Vec<OsStrin
             break;
         }
         let option = match text.strip_prefix("--") {
-            Some(name) => command
-                .get_arguments()
-                .find(|arg| arg.get_long() == Some(name)),
+            Some(name) => command.get_arguments().find(|arg| is_named(arg, name)),
             None => last_short(command, text, takes_value),
         };
         let is_property = option.is_some_and(|arg| arg.get_id() == ID);
@@ -172,6 +170,22 @@ pub fn join_words(arguments: Vec<OsString>, root: &clap::Command) -> Vec<OsStrin
     }
     joined.extend(words);
     joined
+}
+
+fn is_named(arg: &Arg, name: &str) -> bool {
+    let aliases = || arg.get_all_aliases().unwrap_or_default();
+    arg.get_long() == Some(name) || aliases().contains(&name)
+}
+
+/// One `-D` written in one text, as in an option file, in the form that its words are joined to.
+pub(super) fn joined(text: &str) -> OsString {
+    let words = super::options_file::property_words(text.as_bytes());
+    words.join(OsStr::new(&SEPARATOR.to_string()))
+}
+
+/// The same text again.
+pub(super) fn shown(joined: &str) -> String {
+    joined.replace(SEPARATOR, " ")
 }
 
 /// The option at the end of a cluster such as `-rD`, if its value is the next word.

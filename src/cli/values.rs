@@ -4,6 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::net::Secret;
+
 /// A time span: a number with the unit `ms`, `s`, `m` or `h`; seconds without one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span(pub Duration);
@@ -103,6 +107,28 @@ impl FromStr for Percent {
             )),
         }
     }
+}
+
+/// A change in percent, with or without the sign.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change(pub f64);
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed.strip_suffix('%').unwrap_or(typed).trim().parse() {
+            Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(Self(percent / 100.0)),
+            _ => Err(format!(
+                "'{typed}' is not a change (use percent from 0 to 1000, such as 10%)"
+            )),
+        }
+    }
+}
+
+/// A secret: any bytes, never shown again.
+pub fn secret() -> impl TypedValueParser<Value = Secret> {
+    OsStringValueParser::new().map(|typed| Secret::new(typed.into_encoded_bytes()))
 }
 
 /// Seconds between pings: 0 for none.

@@ -1,115 +1,103 @@
 //! `mozzie bench`: from options to a load, and to its report.
 
-use std::io::{self, IsTerminal};
+mod files;
+mod find_max;
+mod plan;
+mod result;
+mod self_test;
 
-use super::{connect, runtime};
-use crate::bench::{self, BenchPlan, Publishers, Report, Stop, Subscribers, TopicTemplate};
+use super::runtime;
+use crate::bench::{self, BenchPlan, Demand, Progress, Report};
+use result::Results;
+
 use crate::broker::{BrokerPlan, EmbeddedBroker};
-use crate::cli::bench::{BenchArgs, DEFAULT_DURATION};
-use crate::dialect::Dialect;
+use crate::cli::bench::{BenchArgs, SelfTest};
 use crate::error::Error;
-use crate::mqtt::QoS;
-use crate::mqtt::properties::Place;
-use crate::net::Endpoint;
-use crate::output::{self, ProgressLine};
+use crate::net::{Address, Endpoint};
 use crate::signal::{Signal, Signals};
 
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
-    let (mut plan, endpoint) = plan(args)?;
+    let (mut plan, endpoint, sources) = plan::plan(args)?;
     plan.check().map_err(bench::BenchError::from)?;
+    let objectives = find_max::objectives(&args.search)?;
+    let mut results = Results::open(&args.result)?;
+    let self_test = args.search.self_test;
+    let both_ends = args.load.embedded || self_test.is_some();
+    bench::prepare(&demand(&plan, &endpoint, sources.len(), both_ends))?;
+    let runtime = runtime()?;
+    let mut ceiling = None;
+    if let Some(when) = self_test {
+        let (mut report, signal) = runtime.block_on(self_test::run(&plan, when, &mut results))?;
+        if when == SelfTest::Only || signal.is_some() {
+            return conclude(results, &mut report, self_test::REMARK, signal);
+        }
+        ceiling = report.ceiling;
+    }
     let broker = if args.load.embedded {
         Some(EmbeddedBroker::start(&BrokerPlan::default())?)
     } else {
         None
     };
-    let (report, signal) = runtime()?.block_on(async {
-        plan.dial = match &broker {
-            Some(broker) => bench::tcp(broker.address()),
-            // Looked up once, and not by every connection.
-            None => bench::to(endpoint.resolved().await?),
-        };
-        load(plan).await
-    })?;
-    show(&report, broker.is_some())?;
-    verdict(&report, signal)
+    plan.dial = match &broker {
+        Some(broker) => bench::tcp(broker.address()),
+        // Looked up once, and not by every connection.
+        None => bench::from_each(runtime.block_on(endpoint.resolved())?, sources),
+    };
+    if let Some(objectives) = objectives {
+        let searching = find_max::search(&plan, args, &objectives, &mut results);
+        let (search, signal) = runtime.block_on(searching)?;
+        results.finish_search(&search, &objectives)?;
+        interrupted(signal)?;
+        return result::search_verdict(&search);
+    }
+    let (mut report, signal) =
+        runtime.block_on(load(plan, |progress| results.progress(progress)))?;
+    report.ceiling = ceiling;
+    let remark = match broker {
+        Some(_) => "embedded broker: its work is done by this process too\n",
+        None => "",
+    };
+    conclude(results, &mut report, remark, signal)
 }
 
-/// The load, and where to. The plan's own dialer is not the right one yet.
-fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint), Error> {
-    let version = connect::version(&args.connection, &[])?;
-    let connection = connect::plan(&args.connection, version, Dialect::Native)?;
-    let properties = &args.connection.properties;
-    for (option, place) in [
-        ("-D unsubscribe", Place::Unsubscribe),
-        ("-D disconnect", Place::Disconnect),
-    ] {
-        if !properties.of(place).is_empty() {
-            return Err(Error::usage(
-                format!("{option}: bench does not send that"),
-                "leave it out",
-            ));
-        }
-    }
-    let load = &args.load;
-    if load.publishers == 0 && load.subscribers == 0 {
-        return Err(Error::usage(
-            "--publishers 0 and --subscribers 0 leave nobody to make a load",
-            "ask for publishers, subscribers or both",
-        ));
-    }
-    let size = usize::try_from(load.size.0).unwrap_or(usize::MAX);
-    // A topic of its own for each run, so that what an earlier one left behind is not counted.
-    let topic = match (&load.topic, args.connection.broker.url.as_ref()) {
-        (Some(topic), _) => topic.clone(),
-        (None, Some(url)) if url.topic.is_some() => url.topic.clone().unwrap_or_default(),
-        (None, _) => format!("{}/{:08x}", bench::DEFAULT_TOPIC, fastrand::u32(..)),
-    };
-    let messages = load.messages.map(|amount| amount.0);
-    let duration = match (load.duration, messages) {
-        (Some(span), _) => Some(span.0),
-        (None, Some(_)) => None,
-        (None, None) => Some(DEFAULT_DURATION),
-    };
-    let workers = load.workers.map(usize::from);
-    let base = BenchPlan::new(bench::to(connection.endpoint.clone()));
-    let plan = BenchPlan {
-        client_id_prefix: match connection.identity.client_id.as_str() {
-            "" => base.client_id_prefix.clone(),
-            typed => typed.to_owned(),
-        },
-        username: connection.identity.username,
-        password: connection.identity.password,
-        publish_properties: properties.of(Place::Publish),
-        subscribe_properties: properties.of(Place::Subscribe),
-        publishers: Publishers {
-            count: load.publishers as usize,
-            qos: load.qos,
-            retain: load.retain,
-            size,
-            in_flight: connection.settings.max_in_flight,
-        },
-        subscribers: Subscribers {
-            count: load.subscribers as usize,
-            qos: load.qos,
-        },
-        topic: TopicTemplate::new(&topic).map_err(|e| {
-            Error::usage(
-                format!("-t: '{topic}': {e}"),
-                "give a topic name without wildcards; {i} stands for the number of the publisher",
-            )
-        })?,
-        stop: Stop { messages, duration },
-        drain: load.drain.0,
-        workers: workers.unwrap_or(base.workers),
-        session: (*connection.settings).clone(),
-        ..base
-    };
-    Ok((plan, connection.endpoint))
+fn conclude(
+    results: Results,
+    report: &mut Report,
+    remark: &str,
+    signal: Option<Signal>,
+) -> Result<(), Error> {
+    results.finish(report, remark)?;
+    result::verdict(report)?;
+    interrupted(signal)
 }
 
-async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
+fn interrupted(signal: Option<Signal>) -> Result<(), Error> {
+    match signal {
+        Some(signal) => Err(Error::Interrupted(signal, None)),
+        None => Ok(()),
+    }
+}
+
+/// What the plan asks of this machine.
+fn demand(plan: &BenchPlan, endpoint: &Endpoint, sources: usize, both_ends: bool) -> Demand {
+    let addresses = match endpoint.address {
+        Address::Tcp(_) => sources.max(1),
+        Address::Unix(_) => 0,
+    };
+    Demand {
+        connections: plan.clients() as u64,
+        workers: plan.workers as u64,
+        tls: endpoint.tls.is_some(),
+        addresses: addresses as u64,
+        both_ends,
+    }
+}
+
+async fn load(
+    plan: BenchPlan,
+    on_progress: impl FnMut(&Progress),
+) -> Result<(Report, Option<Signal>), Error> {
     let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
-    let mut line = ProgressLine::new();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move {
         // A sender that is gone means that nobody can say stop any more, not that somebody did.
@@ -117,9 +105,7 @@ async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
             std::future::pending::<()>().await;
         }
     };
-    let run = bench::run(plan, stopped, |progress| {
-        line.show(&output::bench::render_progress(progress));
-    });
+    let run = bench::run(plan, stopped, on_progress);
     let mut run = std::pin::pin!(run);
     let mut stop = Some(stop);
     let mut first = None;
@@ -135,48 +121,5 @@ async fn load(plan: BenchPlan) -> Result<(Report, Option<Signal>), Error> {
                 None => return Err(Error::Interrupted(signal, Some("no result".to_owned()))),
             }
         }
-    }
-}
-
-fn show(report: &Report, embedded: bool) -> Result<(), Error> {
-    let mut text = Vec::new();
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if embedded {
-        text.extend_from_slice(b"embedded broker: its work is done by this process too\n");
-    }
-    output::bench::render_report(report, colour, &mut text)
-        .map_err(|e| Error::io("cannot write the result", e))?;
-    output::print(&text)
-}
-
-/// What the exit code says: whether all that MQTT promises was kept, as far as was seen.
-fn verdict(report: &Report, signal: Option<Signal>) -> Result<(), Error> {
-    let counts = report.counts();
-    let promise = report.promise();
-    let lost = report.account.map_or(0, |account| account.lost);
-    let wrong = [
-        (counts.failed, "failed connections", true),
-        (counts.broken, "broken connections", true),
-        (counts.refused, "refused messages", true),
-        (report.unacknowledged, "unacknowledged messages", true),
-        (lost, "lost messages", promise > QoS::AtMostOnce),
-        (
-            counts.duplicated,
-            "repeated messages",
-            promise == QoS::ExactlyOnce,
-        ),
-        (counts.corrupted, "damaged messages", true),
-    ];
-    let wrong: Vec<String> = wrong
-        .into_iter()
-        .filter(|(count, _, counts)| *count > 0 && *counts)
-        .map(|(count, what, _)| format!("{what}: {count}"))
-        .collect();
-    if !wrong.is_empty() {
-        return Err(Error::BenchFailed(wrong.join(", ")));
-    }
-    match signal {
-        Some(signal) => Err(Error::Interrupted(signal, None)),
-        None => Ok(()),
     }
 }

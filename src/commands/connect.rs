@@ -1,14 +1,14 @@
 //! From connection options to a checked plan: everything that can be known before connecting is
 //! found out here.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::endpoint;
+use super::{endpoint, secret};
 use crate::cli::connection::{ConnectionArgs, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
@@ -57,7 +57,7 @@ pub fn plan(
     dialect: Dialect,
 ) -> Result<ConnectionPlan, Error> {
     cannot_do(args)?;
-    let (username, password) = login(&args.login, args.broker.url.as_ref(), version, dialect)?;
+    let (username, password) = login(&args.login, args.broker.url.as_ref(), version)?;
     let will = will(&args.will, args.properties.of(Place::Will))?;
     let (clean_start, connect_properties) = session_life(args, version)?;
     let client_id = client_id(&args.login, version, dialect)?;
@@ -257,55 +257,21 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
     Ok(data)
 }
 
-/// The first line of a file that holds a secret.
-pub(super) fn read_secret(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    if path == Path::new("-") {
-        // Only one line, so that the rest of stdin can be the messages.
-        let mut line = Vec::new();
-        io::stdin()
-            .lock()
-            .read_until(b'\n', &mut line)
-            .map_err(|e| {
-                Error::usage(
-                    format!("{option}: cannot read stdin: {}", net::io_reason(&e)),
-                    "",
-                )
-            })?;
-        return Ok(first_line(&line).to_vec());
-    }
-    let data = read_input(option, path, 64 * 1024)?;
-    Ok(first_line(&data).to_vec())
-}
-
-fn first_line(data: &[u8]) -> &[u8] {
-    let line = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 fn login(
     args: &LoginArgs,
     url: Option<&BrokerUrl>,
     version: Version,
-    dialect: Dialect,
 ) -> Result<(Option<Text>, Option<Secret>), Error> {
     let username = match (&args.username, url.and_then(|url| url.username.as_ref())) {
         (Some(name), _) => Some(text("-u", name)?),
         (None, Some(name)) => Some(text("-L", name)?),
         (None, None) => None,
     };
-    let password: Option<Vec<u8>> = if let Some(password) = &args.password {
-        Some(password.clone().into_bytes())
-    } else if let Some(path) = &args.password_file {
-        Some(read_secret("--password-file", path)?)
-    } else if let Some(password) = url.and_then(|url| url.password.clone()) {
-        Some(password)
-    } else if username.is_none() || !dialect.is_native() {
-        // The variables may be meant for another command; mosquitto's clients know none.
-        None
-    } else if let Some(path) = std::env::var_os("MOZZIE_PASSWORD_FILE") {
-        Some(read_secret("MOZZIE_PASSWORD_FILE", Path::new(&path))?)
-    } else {
-        std::env::var_os("MOZZIE_PASSWORD").map(os_bytes)
+    let password = match secret::password(args)? {
+        Some(password) => Some(password),
+        None => url
+            .and_then(|url| url.password.clone())
+            .map(net::Secret::new),
     };
     if let Some(password) = &password {
         if username.is_none() && version != Version::V5 {
@@ -314,11 +280,12 @@ fn login(
                 "give the user name with -u, or use -V 5",
             ));
         }
-        if password.len() > usize::from(u16::MAX) {
+        if password.expose().len() > usize::from(u16::MAX) {
             return Err(Error::usage("the password is longer than 65535 bytes", ""));
         }
     }
-    Ok((username, password.map(|bytes| Secret(Bytes::from(bytes)))))
+    let password = password.map(|password| Secret(Bytes::copy_from_slice(password.expose())));
+    Ok((username, password))
 }
 
 pub fn os_bytes(value: std::ffi::OsString) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::Message;
 use crate::output::{Diagnostics, MessageFile};
 use crate::payload::stdin_metadata;
@@ -40,7 +40,7 @@ pub struct Tally {
     /// How the last of these connections broke.
     unknown_why: String,
     /// The topic of the first one that was refused, and why it was.
-    refusal: Option<(String, String)>,
+    refusal: Option<(String, Refusal)>,
 }
 
 impl Tally {
@@ -120,8 +120,8 @@ impl Tally {
         self.unconfirmed > 0
     }
 
-    pub fn refuse(&mut self, topic: &str, why: String) {
-        self.refusal.get_or_insert((topic.to_owned(), why));
+    pub fn refuse(&mut self, topic: &str, why: impl Into<Refusal>) {
+        self.refusal.get_or_insert((topic.to_owned(), why.into()));
     }
 
     /// `N of M messages acknowledged`.
@@ -161,10 +161,11 @@ impl Tally {
                 Err(Error::Interrupted(signal, Some(what)))
             }
             (_, Some((topic, why))) if total <= 1 => Err(Error::PublishRefused { topic, why }),
-            (_, Some((topic, why))) => Err(Error::PublishRefused {
-                topic,
-                why: format!("{why}; {line}"),
-            }),
+            (_, Some((topic, why))) => {
+                let text = format!("{why}; {line}");
+                let why = why.worded(text);
+                Err(Error::PublishRefused { topic, why })
+            }
             (End::Failed(error), None) if all || !accepted => Err(error),
             (End::Failed(error), None) => {
                 not_acknowledged(format!("{}{rest}", error.in_full()), error.hint())

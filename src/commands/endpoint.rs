@@ -3,17 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::connect::{os_bytes, read_secret};
+use super::secret;
 use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST};
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict};
 use crate::net::{
-    self, Address, Bind, CertificateName, Endpoint, Srv, TcpAddress, TlsClient, TlsSettings,
-    WebSocket,
+    Address, Bind, CertificateName, Endpoint, Srv, TcpAddress, TlsClient, TlsSettings, WebSocket,
 };
-
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
 
 /// Where `-A` says to connect from.
 fn local_address(typed: &str, dialect: Dialect) -> Result<Bind, Error> {
@@ -94,10 +90,6 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
             ));
         }
     }
-    let use_tls = !args.tls.no_tls
-        && (args.tls.is_used()
-            || url.is_some_and(|url| url.tls)
-            || (url.is_none() && broker.port == Some(TLS_PORT)));
     let use_websocket = transport.ws
         || transport.ws_path.is_some()
         || !transport.ws_header.is_empty()
@@ -109,16 +101,6 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
                 .map(|url| url.host.as_str())
                 .or(broker.host.as_deref())
                 .unwrap_or(DEFAULT_HOST);
-            let port = match url {
-                Some(url) => url.port.unwrap_or(match (url.websocket, url.tls) {
-                    (true, true) => 443,
-                    (true, false) => 80,
-                    (false, true) => TLS_PORT,
-                    (false, false) if use_tls => TLS_PORT,
-                    (false, false) => PORT,
-                }),
-                None => broker.port.unwrap_or(if use_tls { TLS_PORT } else { PORT }),
-            };
             // An address in brackets is how URLs write IPv6; -h takes it too.
             let host = host
                 .strip_prefix('[')
@@ -130,7 +112,7 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
                     "name a host such as localhost",
                 ));
             }
-            let mut address = TcpAddress::new(host, port);
+            let mut address = TcpAddress::new(host, args.port());
             address.bind = match &broker.bind {
                 Some(typed) => Some(local_address(typed, dialect)?),
                 None => None,
@@ -140,7 +122,7 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
             address.proxy = transport.proxy.clone().map(Arc::new);
             if broker.srv {
                 let typed_port = broker.port.or(url.and_then(|url| url.port));
-                let srv = look_up(&address.host, typed_port, use_tls, dialect)?;
+                let srv = look_up(&address.host, typed_port, args.uses_tls(), dialect)?;
                 address.srv = Some(Arc::new(srv));
             }
             Address::Tcp(address)
@@ -148,11 +130,7 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
     };
     let mut endpoint = Endpoint::new(address);
     endpoint.connect_timeout = broker.connect_timeout.0;
-    if use_tls {
-        let passphrase = match &args.tls.key_password_file {
-            Some(path) => Some(read_secret("--key-password-file", path)?),
-            None => std::env::var_os("MOZZIE_KEY_PASSWORD").map(os_bytes),
-        };
+    if args.uses_tls() {
         let tls = &args.tls;
         let settings = TlsSettings {
             cafile: tls.cafile.clone(),
@@ -160,7 +138,7 @@ pub fn plan(args: &ConnectionArgs, dialect: Dialect) -> Result<Endpoint, Error> 
             use_os_certs: tls.tls_use_os_certs,
             cert: tls.cert.clone(),
             key: tls.key.clone(),
-            key_passphrase: passphrase.map(net::Secret::new),
+            key_passphrase: secret::key_passphrase(tls)?,
             alpn: tls.tls_alpn.clone(),
             version: tls.tls_version,
             ciphers: tls.ciphers.clone(),

@@ -11,8 +11,10 @@ mod endpoint;
 mod input;
 mod job;
 mod link;
+mod profile;
 mod publish;
 mod request;
+mod secret;
 mod subscribe;
 mod subscription;
 
@@ -41,6 +43,7 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
         Command::Request(args) => request::run(*args, diagnostics),
         Command::Bench(args) => bench::run(&args),
         Command::Broker(args) => broker::run(&args, diagnostics),
+        Command::Profile(args) => profile::run(&args, diagnostics),
         Command::Link(args) => link::run(&args),
         Command::Completions(args) => complete::completions(args.shell),
         Command::Man(args) => complete::man_pages(&args.dir),

@@ -9,7 +9,7 @@ use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::{Error, Verdict, mosquitto_reason, with_details};
+use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -244,7 +244,7 @@ impl<'a> Publisher<'a> {
         if !self.diagnostics.dialect().is_native() {
             return self.warn_as_mosquitto(&ack);
         }
-        let why = with_details(ack.reason.to_string(), &ack.properties);
+        let why = Refusal::of(ack.reason, &ack.properties);
         self.refuse(*ack.refused.unwrap_or_default(), why);
     }
 
@@ -327,7 +327,7 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    fn refuse(&mut self, message: Message, why: String) {
+    fn refuse(&mut self, message: Message, why: impl Into<Refusal>) {
         self.tally.refuse(message.topic.as_str(), why);
         if let Some(unsent) = &mut self.unsent {
             unsent.add(message);

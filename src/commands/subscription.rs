@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ClientEvent};
 use crate::dialect::Dialect;
-use crate::error::{Error, with_details};
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::session::{Event, Limits};
@@ -52,7 +52,8 @@ impl Subscriptions {
         if has_identifier && !limits.subscription_identifiers {
             return Err(Error::SubscribeRefused(
                 "the broker has no subscription identifiers (-D subscribe subscription-identifier)"
-                    .to_owned(),
+                    .to_owned()
+                    .into(),
             ));
         }
         let impossible: Vec<_> = self
@@ -73,19 +74,20 @@ impl Subscriptions {
             .collect();
         match impossible.is_empty() {
             true => Ok(()),
-            false => Err(Error::SubscribeRefused(impossible.join(", "))),
+            false => Err(Error::SubscribeRefused(impossible.join(", ").into())),
         }
     }
 
     /// The filters that the broker refused, each with its reason.
-    fn refused(&self, answer: &SubAck) -> Vec<String> {
+    fn refused(&self, answer: &SubAck) -> Vec<Refusal> {
         self.list
             .iter()
             .zip(&answer.reasons)
             .filter(|(_, reason)| reason.is_error())
             .map(|(subscription, reason)| {
-                let name = with_details(reason.to_string(), &answer.properties);
-                format!("'{}': {name}", subscription.filter)
+                let why = Refusal::of(*reason, &answer.properties);
+                let text = format!("'{}': {why}", subscription.filter);
+                why.worded(text)
             })
             .collect()
     }
@@ -100,7 +102,7 @@ impl Subscriptions {
     ) -> Result<(), Error> {
         let refused = self.refused(answer);
         if refused.len() == self.list.len() || (all_are_needed && !refused.is_empty()) {
-            return Err(Error::SubscribeRefused(refused.join(", ")));
+            return Err(Error::SubscribeRefused(together(refused)));
         }
         for one in &refused {
             diagnostics.warn(&format!("the broker refused the subscription: {one}"));
@@ -151,4 +153,11 @@ pub fn aside(event: ClientEvent, diagnostics: &Diagnostics) {
             | Event::Disconnected(_),
         ) => {}
     }
+}
+
+/// The words of all, and the reason of the first.
+fn together(refused: Vec<Refusal>) -> Refusal {
+    let words: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    let first = refused.into_iter().next().unwrap_or_default();
+    first.worded(words.join(", "))
 }

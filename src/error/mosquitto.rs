@@ -59,7 +59,8 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::Command(_)
             | Self::Bench(_)
-            | Self::BenchFailed(_) => 1,
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => 1,
         }
     }
 
@@ -111,7 +112,8 @@ impl Error {
             | Self::Command(_)
             | Self::Bench(_)
             | Self::BadRecord { .. }
-            | Self::BenchFailed(_) => format!("Error: {}\n", self.in_full()),
+            | Self::BenchFailed(_)
+            | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Ours rather than rumqttc's because the order on the wire is kept both ways: mosquitto prints
 //! properties in the order in which they came and sends them in the order in which they were typed.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::text::Text;
@@ -24,6 +26,8 @@ pub enum Place {
 }
 
 const ANYWHERE: u16 = 0x1ff;
+/// Bytes of a topic alias with its identifier.
+pub const ALIAS_LEN: usize = 3;
 
 /// How the value of a property is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,21 +242,22 @@ impl Property {
     }
 }
 
-/// The properties of one packet in their order on the wire.
+/// The properties of one packet in their order on the wire. A clone shares them: bench sends the same
+/// ones with every message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Properties(Vec<Property>);
+pub struct Properties(Option<Arc<Vec<Property>>>);
 
 impl Properties {
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Property> {
-        self.0.iter()
+        self.0.as_deref().map_or(&[][..], Vec::as_slice).iter()
     }
 
     /// Adds a property, if the packet may carry it and has not got it yet.
@@ -264,13 +269,12 @@ impl Properties {
         if !id.repeats_in(place) && self.get(id).is_some() {
             return Err(PropertyError::Repeated(id.name()));
         }
-        self.0.push(property);
+        Arc::make_mut(self.0.get_or_insert_default()).push(property);
         Ok(())
     }
 
     pub fn get(&self, id: PropertyId) -> Option<&Value> {
-        self.0
-            .iter()
+        self.iter()
             .find(|property| property.id == id)
             .map(|property| &property.value)
     }
@@ -295,19 +299,17 @@ impl Properties {
     /// The same list without one kind of property.
     #[must_use]
     pub fn without(&self, id: PropertyId) -> Self {
-        Self(
-            self.0
-                .iter()
-                .filter(|property| property.id != id)
-                .cloned()
-                .collect(),
-        )
+        let rest: Vec<_> = self
+            .iter()
+            .filter(|property| property.id != id)
+            .cloned()
+            .collect();
+        Self((!rest.is_empty()).then(|| Arc::new(rest)))
     }
 
     /// Bytes of the properties without their length field.
     pub fn block_len(&self) -> usize {
-        self.0
-            .iter()
+        self.iter()
             .map(|property| 1 + property.value.encoded_len())
             .sum()
     }
@@ -315,7 +317,19 @@ impl Properties {
     /// Writes the property length and the properties.
     pub fn write(&self, out: &mut BytesMut) {
         write_variable_byte(out, self.block_len());
-        for property in &self.0 {
+        self.write_block(out);
+    }
+
+    /// The same with a topic alias at the end, which must not be among the properties.
+    pub fn write_with_alias(&self, alias: u16, out: &mut BytesMut) {
+        write_variable_byte(out, self.block_len() + ALIAS_LEN);
+        self.write_block(out);
+        out.put_u8(PropertyId::TopicAlias as u8);
+        out.put_u16(alias);
+    }
+
+    fn write_block(&self, out: &mut BytesMut) {
+        for property in self.iter() {
             out.put_u8(property.id as u8);
             match &property.value {
                 Value::Byte(value) => out.put_u8(*value),

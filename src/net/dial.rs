@@ -18,14 +18,11 @@ use super::{
 
 /// An open connection.
 #[derive(Debug)]
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the histograms of bench and for doctor")
-)]
 pub struct Dialed {
     pub stream: Stream,
     pub steps: Steps,
     /// The address at the other end of the TCP connection: the broker's, or the proxy's.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for doctor"))]
     pub peer: Option<SocketAddr>,
 }
 

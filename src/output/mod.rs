@@ -12,7 +12,9 @@ mod lines;
 pub mod message;
 mod message_file;
 mod progress;
+mod prompt;
 mod rate;
+mod report;
 mod sink;
 mod spread;
 mod table;
@@ -31,6 +33,7 @@ use format::Complaint;
 pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
+pub use prompt::{Answer, ask_secret};
 pub use rate::Rate;
 pub use sink::Sink;
 pub use table::Table;
@@ -47,6 +50,8 @@ use crate::mqtt::session::{Direction, Observer};
 pub struct Diagnostics {
     dialect: Dialect,
     quiet: bool,
+    /// Natively: JSON in place of text.
+    json: bool,
 }
 
 impl Diagnostics {
@@ -58,7 +63,13 @@ impl Diagnostics {
         Self {
             dialect,
             quiet: false,
+            json: false,
         }
+    }
+
+    /// For `--json-errors`: warnings and errors as JSON from now on. mosquitto's clients have no such thing.
+    pub fn json(&mut self, json: bool) {
+        self.json = json && self.dialect.is_native();
     }
 
     /// For `--quiet`: from now on nothing but errors of the command line.
@@ -92,7 +103,9 @@ impl Diagnostics {
     }
 
     pub fn warn(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("warning", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
     }
@@ -106,7 +119,9 @@ impl Diagnostics {
     }
 
     pub fn note(&self, text: &str) {
-        if self.is_chatty() {
+        if self.is_chatty() && self.json {
+            line(&report::word("note", text));
+        } else if self.is_chatty() {
             line(&format!("mozzie: {text}"));
         }
     }
@@ -139,6 +154,10 @@ impl Diagnostics {
             return;
         }
         if self.quiet && error.exit_code() != 2 {
+            return;
+        }
+        if self.json {
+            line(&report::error(error));
             return;
         }
         line(&format!(

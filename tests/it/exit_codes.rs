@@ -260,7 +260,7 @@ fn a_bench_whose_messages_are_refused_prints_its_result_and_ends_with_8() {
     };
     let done = bench("closed/a");
     done.status(8);
-    assert!(done.stderr.contains("refused messages: 1"), "{done}");
+    assert!(done.stderr.contains("refused: 1"), "{done}");
     assert!(done.stdout_text().contains("refused"), "{done}");
     bench("open/a").status(0);
 }

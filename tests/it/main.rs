@@ -16,6 +16,9 @@
 )]
 
 mod bad_input;
+mod bench_load;
+mod bench_search;
+mod bench_truth;
 mod delivery;
 mod dialect_argv;
 mod dialect_failures;
@@ -28,14 +31,17 @@ mod faults;
 mod format;
 mod generated;
 mod hostile_broker;
+mod json_errors;
 mod layers;
 mod mosquitto_suite;
+mod profiles;
 mod publish;
 mod publish_records;
 mod publish_stdin;
 mod publish_wire;
 mod reconnect;
 mod request;
+mod secrets;
 mod signals;
 #[cfg(feature = "srv")]
 mod srv;

@@ -4,7 +4,7 @@
 //! `sink` listens and drains until it is killed: `port` (free), `threads` (1), `forward` (0),
 //! `ack-delay-ms` (0).
 //! `load` runs one plan and prints its report: `port` (a peer in this process), `publishers` (1),
-//! `subscribers` (0), `qos` (0), `size` (16), `messages`, `seconds`, `in-flight` (20), `workers`
+//! `subscribers` (0), `qos` (0), `size` (16), `messages`, `seconds`, `in-flight` (20), `rate`, `workers`
 //! (1), `version` (311), `topic`, `ack-delay-ms` (0).
 //! `idle` opens `clients` (10000) connections to `port` and prints what each costs this process.
 //! `bare` is a plain socket loop to compare with: `connections` (1000) to `port`, each of which writes
@@ -17,7 +17,7 @@ mod bench;
 mod mqtt;
 #[path = "../../src/net/mod.rs"]
 mod net;
-#[path = "../../src/output/bench.rs"]
+#[path = "../../src/output/bench/mod.rs"]
 mod output_bench;
 
 use std::error::Error;
@@ -25,7 +25,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bench::peer::{Peer, PeerOptions};
-use bench::{BenchPlan, Stop, TopicTemplate};
+use bench::{BenchPlan, Pace, Payload, Sizes, Stop, TopicTemplate};
 use mqtt::{QoS, Version};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -100,7 +100,8 @@ fn plan(options: &Options) -> Result<(BenchPlan, Option<Peer>), Box<dyn Error>> 
     plan.session.version = options.get("version")?.unwrap_or(Version::V311);
     plan.publishers.count = options.get("publishers")?.unwrap_or(1);
     plan.publishers.qos = qos;
-    plan.publishers.size = options.get("size")?.unwrap_or(16);
+    let size = options.get("size")?.unwrap_or(16);
+    plan.payload = Payload::Filler(Sizes::fixed(size));
     plan.publishers.in_flight = options.get("in-flight")?.unwrap_or(20);
     plan.subscribers.count = options.get("subscribers")?.unwrap_or(0);
     plan.subscribers.qos = qos;
@@ -108,9 +109,10 @@ fn plan(options: &Options) -> Result<(BenchPlan, Option<Peer>), Box<dyn Error>> 
         messages: options.get("messages")?,
         duration: options.get("seconds")?.map(Duration::from_secs_f64),
     };
+    plan.pace = options.get("rate")?.map(Pace::constant);
     plan.workers = options.get("workers")?.unwrap_or(1);
     if let Some(topic) = options.get::<String>("topic")? {
-        plan.topic = TopicTemplate::new(&topic)?;
+        plan.topics = vec![TopicTemplate::new(&topic)?];
     }
     Ok((plan, peer))
 }
@@ -127,7 +129,11 @@ fn load(options: &Options) -> Outcome {
         eprintln!("{}", output_bench::render_progress(progress));
     });
     let report = runtime()?.block_on(run)?;
-    output_bench::render_report(&report, false, &mut std::io::stdout())?;
+    let look = output_bench::Look {
+        colour: false,
+        picture: false,
+    };
+    output_bench::render_report(&report, look, &mut std::io::stdout())?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
     DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
 };
+use crate::cli::profile::ProfileArgs;
 use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
@@ -22,7 +23,7 @@ use crate::dialect::Tool;
 use crate::error::Verdict;
 use crate::mqtt::Version;
 use crate::mqtt::properties::{Place, PropertyId, Value};
-use crate::net::TlsVersion;
+use crate::net::{Secret, TlsVersion};
 
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
@@ -258,7 +259,7 @@ fn connection(
         },
         login: LoginArgs {
             username: typed.username.clone(),
-            password: typed.password.clone(),
+            password: typed.password.clone().map(Secret::new),
             id: typed.id.clone(),
             id_prefix: typed.id_prefix.clone(),
             ..LoginArgs::default()
@@ -285,6 +286,7 @@ fn connection(
             will_qos: typed.will_topic.is_some().then_some(typed.will_qos),
             will_retain: typed.will_retain,
         },
+        profile: ProfileArgs::default(),
         retry: RetryArgs::default(),
     })
 }

@@ -11,7 +11,7 @@ use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, display, ending, input, sleep_until};
 use crate::dialect::Dialect;
-use crate::error::{Error, Verdict as MosquittoVerdict, mosquitto_reason, with_details};
+use crate::error::{Error, Refusal, Verdict as MosquittoVerdict, mosquitto_reason};
 use crate::mqtt::packet::{Message, Publish, RetainHandling, SubAck, Subscription};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::reason::Reason;
@@ -524,7 +524,7 @@ impl<'a> Asker<'a> {
     fn acknowledged(&mut self, ack: &Acknowledged) {
         // mosquitto_rr waits on, whatever became of its request.
         if ack.reason.is_error() && !self.takes_the_first() {
-            let why = with_details(ack.reason.to_string(), &ack.properties);
+            let why = Refusal::of(ack.reason, &ack.properties);
             self.refuse(ack.token, why);
             return;
         }
@@ -538,11 +538,13 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn refuse(&mut self, number: u64, why: String) {
+    fn refuse(&mut self, number: u64, why: impl Into<Refusal>) {
         self.outstanding.remove(number);
         let topic = self.plan.template.topic.to_string();
-        self.refusal
-            .get_or_insert(Error::PublishRefused { topic, why });
+        self.refusal.get_or_insert_with(|| Error::PublishRefused {
+            topic,
+            why: why.into(),
+        });
         // More of the same would be refused as well.
         self.plan.feed.stop();
     }

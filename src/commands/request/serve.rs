@@ -15,7 +15,7 @@ use crate::commands::job::{self, JobError, Output};
 use crate::commands::subscription::{self, Subscriptions};
 use crate::commands::{connect, ending, sleep_until};
 use crate::dialect::Dialect;
-use crate::error::{Error, with_details};
+use crate::error::{Error, Refusal};
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -303,7 +303,7 @@ impl<'a> Server<'a> {
             }
             ClientEvent::Session(Event::Pong) => self.delivery.asked = 0,
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
-                let why = with_details(ack.reason.to_string(), &ack.properties);
+                let why = Refusal::of(ack.reason, &ack.properties);
                 self.refused("a reply", why);
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
@@ -416,7 +416,8 @@ impl<'a> Server<'a> {
     }
 
     /// The broker does not take a reply; the next may fare better.
-    fn refused(&mut self, name: &str, why: String) {
+    fn refused(&mut self, name: &str, why: impl Into<Refusal>) {
+        let why = why.into();
         self.diagnostics
             .warn(&format!("the broker refused {name}: {why}"));
         let topic = "a response topic".to_owned();

@@ -11,7 +11,7 @@ use super::retained::{QUIET, Settling};
 use crate::client::{Client, ClientEvent};
 use crate::commands::{sleep_until, subscription};
 use crate::dialect::Dialect;
-use crate::error::{Error, with_details};
+use crate::error::{Error, Refusal};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{Message, Publish, SubAck};
 use crate::mqtt::properties::Properties;
@@ -245,10 +245,9 @@ impl<'a> Subscriber<'a> {
             ClientEvent::Session(Event::Unsubscribed(answer)) => self.unsubscribed(&answer),
             ClientEvent::Session(Event::Pong) => self.pong(),
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
-                let why = with_details(ack.reason.to_string(), &ack.properties);
                 self.refusal = Some(Error::PublishRefused {
                     topic: "a retained message's topic".to_owned(),
-                    why,
+                    why: Refusal::of(ack.reason, &ack.properties),
                 });
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
@@ -307,7 +306,7 @@ impl<'a> Subscriber<'a> {
             ));
         }
         if answer.reasons.iter().all(|reason| reason.is_error()) {
-            self.refusal = Some(Error::SubscribeRefused(String::new()));
+            self.refusal = Some(Error::SubscribeRefused(Refusal::default()));
         } else if self.plan.stop.after_suback {
             self.enough = true;
         }

@@ -10,13 +10,13 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 // One type in both crates.
 use rumqttc_v5::mqttbytes::QoS as RumQoS;
 
+use super::QoS;
 use super::Version;
 use super::packet::{Ack, MAX_REMAINING_LENGTH, Message, Packet};
 use super::properties::{
-    Place, Properties, PropertyError, Value, variable_byte_len, write_variable_byte,
+    ALIAS_LEN, Place, Properties, PropertyError, variable_byte_len, write_variable_byte,
 };
 use super::text::Text;
-use super::{QoS, properties::PropertyId};
 
 /// Why bytes from the peer are not a packet that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -223,8 +223,6 @@ pub struct PublishForm<'a> {
     pub alias: Option<u16>,
 }
 
-const ALIAS_LEN: usize = 3;
-
 /// The remaining length of a PUBLISH, in bytes.
 fn publish_remaining_len(version: Version, message: &Message, form: &PublishForm<'_>) -> usize {
     let mut len = 2 + form.topic.len() + message.payload.len();
@@ -279,19 +277,11 @@ pub fn encode_publish(
         match form.alias {
             None if message.properties.is_empty() => out.put_u8(0),
             None => message.properties.write(out),
-            Some(alias) => with_alias(&message.properties, alias).write(out),
+            Some(alias) => message.properties.write_with_alias(alias, out),
         }
     }
     out.extend_from_slice(&message.payload);
     Ok(())
-}
-
-fn with_alias(properties: &Properties, alias: u16) -> Properties {
-    let mut all = properties.without(PropertyId::TopicAlias);
-    let alias = super::properties::Property::new(PropertyId::TopicAlias, Value::TwoByte(alias))
-        .and_then(|alias| all.push(Place::Publish, alias));
-    debug_assert!(alias.is_ok(), "an alias is never 0 and stands once");
-    all
 }
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP: the packet id, then in MQTT 5 the reason and the properties

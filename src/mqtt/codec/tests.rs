@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mqtt::packet::*;
+use crate::mqtt::properties::Value;
 use crate::mqtt::properties::{Property, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::text::Text;

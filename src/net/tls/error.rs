@@ -72,7 +72,7 @@ impl TlsError {
                 "name the broker's authority with --cafile, or install ca-certificates"
             }
             Self::PassphraseMissing { .. } => {
-                "give the passphrase, or remove it with: openssl pkey -in KEY -out PLAIN"
+                "give the passphrase with --key-password-prompt, --key-password-file or --key-password-command"
             }
             Self::KeyEncryption { .. } => {
                 "convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW"

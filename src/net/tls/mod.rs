@@ -145,8 +145,8 @@ impl TlsClient {
             config.alpn_protocols.push(protocol.as_bytes().to_vec());
         }
         config.key_log = key_log;
-        // Every connection is a full handshake: what a fleet of separate devices costs a broker, and what bench
-        // claims to measure. It also keeps no tickets in memory.
+        // Every connection is a full handshake: what a fleet of separate devices costs a broker. It also keeps no
+        // tickets in memory.
         config.resumption = rustls::client::Resumption::disabled();
         Ok(Self {
             config: Arc::new(config),
@@ -154,6 +154,14 @@ impl TlsClient {
             identity,
             rejections,
         })
+    }
+
+    /// The same, but it resumes sessions; all clones share the tickets, so many in memory.
+    #[must_use]
+    pub fn resuming(mut self, sessions: usize) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.resumption = rustls::client::Resumption::in_memory_sessions(sessions);
+        self
     }
 
     /// The same client for another host.

@@ -373,6 +373,33 @@ async fn version_cipher_and_alpn_are_negotiated_as_asked() {
 }
 
 #[tokio::test]
+async fn sessions_are_resumed_only_when_that_is_wanted() {
+    use rustls::HandshakeKind;
+    let authority = Authority::new();
+    let server = serve_tls(server_config(&authority.issue())).await;
+    let client = load(&authority.settings()).unwrap();
+    for (client, expected) in [
+        (client.clone(), HandshakeKind::Full),
+        (client.resuming(10), HandshakeKind::Resumed),
+    ] {
+        let mut last = None;
+        for _ in 0..3 {
+            let mut stream = dial(&endpoint(&server, client.clone()))
+                .await
+                .unwrap()
+                .stream;
+            // A ticket of TLS 1.3 comes after the handshake.
+            assert_echoes(&mut stream).await;
+            let Stream::Tls(tls) = stream else {
+                panic!("a stream without TLS");
+            };
+            last = tls.get_ref().1.handshake_kind();
+        }
+        assert_eq!(last, Some(expected));
+    }
+}
+
+#[tokio::test]
 async fn the_server_name_can_be_overridden() {
     let authority = Authority::new();
     let issued = authority.issue_with(|params| {

@@ -27,7 +27,7 @@ pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
 pub use oracle::{THEIR_TRIES, as_2_1};
 pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
-pub use scripted::{Peer, Scripted, filters};
+pub use scripted::{Door, Peer, Scripted, filters};
 
 /// How long anything may take before a test gives up on it: generous, because the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);

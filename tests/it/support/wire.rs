@@ -121,6 +121,8 @@ impl Frames {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                // A debugger or a stopped process; with a read timeout the system does not go on by itself.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
                 Ok(n) => {
                     self.buffer.extend_from_slice(&chunk[..n]);

@@ -1,38 +1,53 @@
 //! The result of a bench run, and its one line of progress, for people. Writes where it is told to.
 
+mod found;
+mod intervals;
+mod json;
+mod picture;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::bench::{Latency, Phase, Progress, Reasons, Report};
+use crate::bench::{Outcome, Phase, Progress, Reasons, Report, Timing};
 use crate::mqtt::QoS;
+
+pub use found::{render_found, render_found_json};
+pub use intervals::{Csv, HdrLog};
+pub use json::render_json;
 
 /// Width of the column that names a line.
 const NAME: usize = 16;
 
+/// How the result is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub colour: bool,
+    /// With a picture of the latencies.
+    pub picture: bool,
+}
+
 /// Writes the result, at most 80 columns wide unless a broker's reason is longer.
-pub fn render_report(report: &Report, colour: bool, out: &mut impl Write) -> io::Result<()> {
+pub fn render_report(report: &Report, look: Look, out: &mut impl Write) -> io::Result<()> {
+    let colour = look.colour;
     let mut table = Table { out, colour };
     setup(report, &mut table)?;
     messages(report, &mut table)?;
     latencies(report, &mut table)?;
+    if look.picture {
+        pictured(report, &mut table)?;
+    }
     connections(report, &mut table)?;
-    effort(report, &mut table)
+    effort(report, &mut table)?;
+    verdict(report, &mut table)
 }
 
-/// One line without its end: phase, elapsed, rate, acknowledged, p99, time left.
+/// One line without its end: phase, elapsed, rate, acknowledged, p99, missing, time left.
 pub fn render_progress(progress: &Progress) -> String {
-    let mut line = String::new();
-    let phase = match progress.phase {
-        Phase::Connecting => "connecting",
-        Phase::Publishing => "publishing",
-        Phase::Draining => "draining",
-        Phase::Disconnecting => "disconnecting",
-    };
-    // Writing to a string cannot fail.
-    let _ = write!(line, "{phase} {}s", progress.elapsed.as_secs());
+    let mut line = format!("{} {}s", phase(progress.phase), progress.elapsed.as_secs());
     if progress.phase == Phase::Connecting {
         let (open, clients) = (progress.open as u64, progress.clients as u64);
+        // Writing to a string cannot fail.
         let _ = write!(
             line,
             "  {} of {} connected",
@@ -54,6 +69,9 @@ pub fn render_progress(progress: &Progress) -> String {
     if let Some(p99) = progress.p99 {
         let _ = write!(line, "  p99 {}", duration(p99));
     }
+    if counts.missing() > 0 {
+        let _ = write!(line, "  {} lost", grouped(counts.missing()));
+    }
     if counts.broken > 0 {
         let _ = write!(line, "  {} broken", grouped(counts.broken));
     }
@@ -61,6 +79,15 @@ pub fn render_progress(progress: &Progress) -> String {
         let _ = write!(line, "  {}s left", left.as_secs_f64().round());
     }
     line
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connecting => "connecting",
+        Phase::Publishing => "publishing",
+        Phase::Draining => "draining",
+        Phase::Disconnecting => "disconnecting",
+    }
 }
 
 struct Table<'a, W: Write> {
@@ -111,7 +138,21 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
         let (count, qos) = (setup.subscribers.count, setup.subscribers.qos);
         parts.push(format!("{} at QoS {qos}", plural(count, "subscriber")));
     }
-    parts.push(format!("{} bytes", grouped(setup.publishers.size as u64)));
+    if setup.idle > 0 {
+        parts.push(plural(setup.idle, "idle connection"));
+    }
+    if setup.publishers.count > 0 {
+        let (min, max) = setup.sizes;
+        let min = if min < max {
+            grouped(min as u64) + " to "
+        } else {
+            String::new()
+        };
+        parts.push(format!("{min}{} bytes", grouped(max as u64)));
+        if let Some(pace) = setup.pace {
+            parts.push(format!("{}/s", rate(pace.peak())));
+        }
+    }
     parts.push(format!("MQTT {}", setup.version));
     writeln!(table.out, "{}", parts.join(", "))?;
     if report.interrupted {
@@ -139,28 +180,44 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
         table.alarm("refused", &number(counts.refused))?;
         table.reasons(&report.recorder.refusals)?;
     }
-    if report.unacknowledged > 0 {
-        table.alarm("unacknowledged", &number(report.unacknowledged))?;
+    if report.account.unacknowledged > 0 {
+        let rest = number(report.account.unacknowledged);
+        table.alarm("unacknowledged", &rest)?;
     }
     if report.setup.subscribers.count > 0 {
         table.line("received", &figure(counts.received, rates.received_per_s))?;
     }
-    if let Some(account) = &report.account {
+    let account = &report.account;
+    if account.expected > 0 {
         table.line("expected", &number(account.expected))?;
+        let exact = if account.exact { "" } else { "  at least" };
+        let lost = number(account.lost) + exact;
         if account.lost > 0 {
-            table.alarm("lost", &number(account.lost))?;
+            table.alarm("lost", &lost)?;
         } else {
-            table.line("lost", &number(0))?;
-        }
-        if account.cut_off > 0 {
-            let rest = number(account.cut_off) + "  not received on broken connections";
-            table.alarm("cut off", &rest)?;
+            table.line("lost", &lost)?;
         }
     }
     let odd = [
+        (
+            "cut off",
+            account.cut_off,
+            "  not received on broken connections",
+        ),
+        (
+            "not yet arrived",
+            account.pending,
+            "  when the run was ended",
+        ),
         ("duplicated", counts.duplicated, ""),
-        ("out of order", counts.out_of_order, ""),
+        ("reordered", counts.out_of_order, ""),
         ("corrupted", counts.corrupted, ""),
+        (
+            "undecided",
+            counts.undecided,
+            "  repeated or reordered, behind too many gaps",
+        ),
+        ("never sent", account.never_sent, "  came all the same"),
         ("foreign", counts.foreign, "  not of this run"),
         ("unexpected", counts.unexpected, "  answers to nothing"),
     ];
@@ -173,39 +230,95 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
 }
 
 fn latencies<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
+    // In a closed loop a message is sent when it is planned, so once is enough.
+    let is_open = report.health.rate.is_some();
     let lines = [
-        ("to acknowledge", report.ack()),
-        ("to subscriber", report.delivery()),
-        ("to connect", report.connect()),
+        ("to acknowledge", Timing::Ack, true),
+        ("  from sending", Timing::AckFromSend, is_open),
+        ("to subscriber", Timing::Delivery, true),
+        ("  from sending", Timing::DeliveryFromSend, is_open),
+        ("send lag", Timing::SendLag, is_open),
+        ("to connect", Timing::Connect, true),
+        ("  TCP", Timing::Tcp, true),
+        ("  TLS", Timing::Tls, true),
+        ("  CONNACK", Timing::Connack, true),
+        ("SUBACK", Timing::Suback, true),
     ];
-    if lines.iter().all(|(_, latency)| latency.is_none()) {
+    let lines = lines.into_iter().filter(|(_, _, shown)| *shown);
+    let measured: Vec<_> = lines
+        .filter_map(|(name, timing, _)| Some((name, report.latency(timing)?)))
+        .collect();
+    if measured.is_empty() {
         return Ok(());
     }
-    let columns = ["p50", "p90", "p99", "p99.9", "max", "mean"];
-    let width = NAME + 2;
-    let mut heading = format!("{:<width$}", "latency");
+    let columns = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"];
+    let mut heading = format!("{:<NAME$}", "latency");
     for column in columns {
-        let _ = write!(heading, "{column:>10}");
+        let _ = write!(heading, "{column:>9}");
     }
     table.heading(&heading)?;
-    for (name, latency) in lines {
-        let Some(latency) = latency else { continue };
-        let Latency {
-            p50,
-            p90,
-            p99,
-            p99_9,
-            max,
-            mean,
-            ..
-        } = latency;
-        let mut rest = String::new();
-        for figure in [p50, p90, p99, p99_9, max, mean] {
-            let _ = write!(rest, "{:>10}", duration(figure));
+    for (name, latency) in measured {
+        let mut line = format!("  {name:<width$}", width = NAME - 2);
+        for figure in latency.quantiles() {
+            let _ = write!(line, "{:>9}", duration(figure));
         }
-        table.line(name, &rest)?;
+        writeln!(table.out, "{line}")?;
     }
     Ok(())
+}
+
+/// The main latencies as a line of blocks.
+fn pictured<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
+    let histogram = report.recorder.timings.of(report.setup.main_timing());
+    let Some((low, blocks, high)) = picture::picture(histogram, 40) else {
+        return Ok(());
+    };
+    let low = duration(low);
+    writeln!(
+        table.out,
+        "\n  {low:>width$} {blocks} {}",
+        duration(high),
+        width = NAME - 1
+    )
+}
+
+fn verdict<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
+    let verdict = &report.verdict;
+    table.heading("verdict")?;
+    for fault in &verdict.faults {
+        let mut rest = format!("{:>15}", grouped(fault.count));
+        if let Some(first) = fault.first.first() {
+            let _ = write!(rest, "  publisher {}, message", first.publisher);
+            let same = fault
+                .first
+                .iter()
+                .filter(|one| one.publisher == first.publisher);
+            let mut numbers: Vec<u64> = same.map(|one| one.sequence).collect();
+            numbers.dedup();
+            for (index, number) in numbers.iter().take(3).enumerate() {
+                let _ = write!(rest, "{} {number}", if index > 0 { "," } else { "" });
+            }
+            if fault.count > 3 {
+                rest.push_str(" …");
+            }
+        }
+        table.alarm(fault.kind.name(), &rest)?;
+    }
+    for text in report.contradictions() {
+        table.alarm("", &text)?;
+    }
+    for miss in &verdict.missed {
+        table.alarm("missed", miss)?;
+    }
+    if let Some(invalid) = verdict.invalid {
+        table.alarm("invalid", &invalid.to_string())?;
+    }
+    let outcome = verdict.outcome();
+    if outcome == Outcome::Pass {
+        table.line(outcome.name(), "")
+    } else {
+        table.alarm(outcome.name(), "")
+    }
 }
 
 fn connections<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
@@ -235,7 +348,7 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             duration(times.drain)
         ),
     )?;
-    if let Some(cpu) = report.cpu {
+    if let Some(cpu) = report.cpu() {
         let mut rest = format!(
             "{} in {}",
             duration(cpu),
@@ -245,6 +358,25 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             let _ = write!(rest, ", {} for each message", duration(each));
         }
         table.line("processor", &rest)?;
+    }
+    if let Some(busiest) = report.health.busiest {
+        let mut rest = format!("busiest thread {:.0} % of its core", busiest * 100.0);
+        if report.setup.publishers.count > 0 {
+            let full = report.health.socket_full * 100.0;
+            let _ = write!(rest, ", sockets full {full:.0} %");
+        }
+        table.line("generator", &rest)?;
+    }
+    if let (Some(ceiling), Some(share)) = (report.ceiling, report.ceiling_share()) {
+        let mut rest = format!("{}/s for this load on this machine", rate(ceiling));
+        if share != 1.0 {
+            let _ = write!(rest, ", this run came to {:.0} %", share * 100.0);
+        }
+        table.line("ceiling", &rest)?;
+    }
+    if let Some(lag) = report.latency(Timing::LoopLag) {
+        let rest = format!("p99 {}, max {}", duration(lag.p99), duration(lag.max));
+        table.line("loop lag", &rest)?;
     }
     Ok(())
 }
@@ -317,6 +449,11 @@ mod tests {
         assert_eq!(rate(1234.5), "1,235");
     }
 
+    const LOOK: Look = Look {
+        colour: false,
+        picture: true,
+    };
+
     #[test]
     fn a_report_names_what_went_wrong_and_fits_80_columns() {
         use crate::bench::peer::{Faults, Peer, PeerOptions};
@@ -352,7 +489,7 @@ mod tests {
             lines.push(render_progress(progress));
         }));
         let mut text = Vec::new();
-        render_report(&report.unwrap(), false, &mut text).unwrap();
+        render_report(&report.unwrap(), LOOK, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         for line in text.lines().chain(lines.iter().map(String::as_str)) {
             assert!(line.chars().count() <= 80, "{line}");
@@ -364,6 +501,9 @@ mod tests {
             "  refused                      63",
             "    63 \u{d7} quota exceeded (151)",
             "  to subscriber",
+            "  lost                         81  publisher 0, message 6, 13, 20 …",
+            "  corrupted                    54  publisher 0, message 8, 17, 26 …",
+            "  FAIL",
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }

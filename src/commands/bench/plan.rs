@@ -1,0 +1,287 @@
+//! From the options of `mozzie bench` to a plan, and to where its connections go.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::files;
+use crate::bench::{
+    self, Arrivals, BenchPlan, Churn, FilterTemplate, Identities, Pace, Password, Payload,
+    Publishers, SizeShare, Sizes, Stop, Subscribers, Template, TopicTemplate,
+};
+use crate::cli::bench::{
+    ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, SEARCH_DURATION,
+    ShapeKind, Switch,
+};
+use crate::commands::connect;
+use crate::dialect::Dialect;
+use crate::error::Error;
+use crate::mqtt::packet::MAX_REMAINING_LENGTH;
+use crate::mqtt::properties::Place;
+use crate::mqtt::session::Identity;
+use crate::net::{Address, Endpoint};
+
+const TOPIC_HINT: &str =
+    "give a topic name without wildcards; {i} stands for the number of the publisher";
+const FILTER_HINT: &str = "'+' stands for one whole level and '#' for all the rest; {i} stands for the \
+                           number of the subscriber";
+
+/// How many connections of each role.
+struct Counts {
+    publishers: u32,
+    subscribers: u32,
+    idle: u32,
+}
+
+/// What the load is, and where to and where from. The plan's own dialer is not the right one yet.
+pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Error> {
+    let alias = ("--topic-alias", args.topic.topic_alias);
+    let version = connect::version(&args.connection, &[alias])?;
+    let connection = connect::plan(&args.connection, version, Dialect::Native)?;
+    let properties = &args.connection.properties;
+    connect::no_properties_of(
+        "bench",
+        properties,
+        &[Place::Unsubscribe, Place::Disconnect],
+    )?;
+    let (load, clients) = (&args.load, &args.clients);
+    let counts = counts(args)?;
+    let topics = topics(args)?;
+    let messages = load.messages.map(|amount| amount.0);
+    let duration = match (load.duration, messages) {
+        (Some(span), _) => Some(span.0),
+        (None, Some(_)) => None,
+        (None, None) if args.search.find_max => Some(SEARCH_DURATION),
+        (None, None) => Some(DEFAULT_DURATION),
+    };
+    let base = BenchPlan::new(bench::to(connection.endpoint.clone()));
+    let mut session = (*connection.settings).clone();
+    session.alias_topics = args.topic.topic_alias;
+    let in_flight = session.max_in_flight;
+    let plan = BenchPlan {
+        identities: identities(args, connection.identity, base.identities)?,
+        publish_properties: properties.of(Place::Publish),
+        subscribe_properties: properties.of(Place::Subscribe),
+        publishers: Publishers {
+            count: counts.publishers as usize,
+            qos: load.publish_qos.unwrap_or(load.qos),
+            retain: args.topic.retain,
+            in_flight,
+        },
+        subscribers: Subscribers {
+            count: counts.subscribers as usize,
+            qos: load.subscribe_qos.unwrap_or(load.qos),
+        },
+        idle: counts.idle as usize,
+        payload: payload(&args.payload)?,
+        topics,
+        filters: filters(args)?,
+        group: group(args)?,
+        pace: pace(&args.pace)?,
+        warmup: load.warmup.0,
+        stop: Stop { messages, duration },
+        drain: load.drain.0,
+        workers: load.workers.map_or(base.workers, usize::from),
+        connect_rate: clients.connect_rate.map(|rate| rate.0),
+        reconnect: clients.reconnect,
+        churn: clients.churn.map(|rate| Churn {
+            per_s: rate.0,
+            cut: clients.churn_cut,
+        }),
+        slow_subscriber: clients.slow_subscriber.map(|span| span.0),
+        session,
+        ..base
+    };
+    let endpoint = endpoint(args, connection.endpoint, plan.clients())?;
+    let sources = clients.source_ip.clone();
+    Ok((
+        plan,
+        endpoint,
+        sources.map_or(Vec::new(), |sources| sources.0),
+    ))
+}
+
+fn counts(args: &BenchArgs) -> Result<Counts, Error> {
+    let load = &args.load;
+    let usual = match load.shape {
+        Some(shape) => match shape.kind {
+            ShapeKind::OneToOne | ShapeKind::Shared => (shape.clients, shape.clients, 0),
+            ShapeKind::FanIn => (shape.clients, 1, 0),
+            ShapeKind::FanOut => (1, shape.clients, 0),
+            ShapeKind::Connections => (0, 0, shape.clients),
+        },
+        None if load.idle.is_some_and(|idle| idle > 0) => (0, 0, 0),
+        None => (1, 1, 0),
+    };
+    let counts = Counts {
+        publishers: load.publishers.unwrap_or(usual.0),
+        subscribers: load.subscribers.unwrap_or(usual.1),
+        idle: load.idle.unwrap_or(usual.2),
+    };
+    if counts.publishers == 0 && counts.subscribers == 0 && counts.idle == 0 {
+        return Err(Error::usage(
+            "--publishers 0 and --subscribers 0 leave nobody to make a load",
+            "ask for publishers, subscribers or idle connections",
+        ));
+    }
+    Ok(counts)
+}
+
+fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
+    let url = args.connection.broker.url.as_ref();
+    let mut typed = args.topic.topic.clone();
+    if !typed.is_empty() && args.payload.payload_from.is_some() {
+        return Err(Error::usage(
+            "-t and --payload-from both give the topics",
+            "leave out -t: recorded messages bring theirs",
+        ));
+    }
+    if typed.is_empty() {
+        typed.push(match url.and_then(|url| url.topic.clone()) {
+            Some(topic) => topic,
+            // A topic of its own for each run, so that what an earlier one left is not counted.
+            None => {
+                let own = match args.load.shape.map(|shape| shape.kind) {
+                    Some(ShapeKind::OneToOne | ShapeKind::FanIn) => "/{i}",
+                    _ => "",
+                };
+                format!("{}/{:08x}{own}", bench::DEFAULT_TOPIC, fastrand::u32(..))
+            }
+        });
+    }
+    let template = |topic: &String| {
+        TopicTemplate::new(topic)
+            .map_err(|e| Error::usage(format!("-t: '{topic}': {e}"), TOPIC_HINT))
+    };
+    typed.iter().map(template).collect()
+}
+
+fn filters(args: &BenchArgs) -> Result<Vec<FilterTemplate>, Error> {
+    let template = |filter: &String| {
+        FilterTemplate::new(filter)
+            .map_err(|e| Error::usage(format!("--filter: '{filter}': {e}"), FILTER_HINT))
+    };
+    args.topic.filter.iter().map(template).collect()
+}
+
+fn group(args: &BenchArgs) -> Result<Option<String>, Error> {
+    let shape = args.load.shape.map(|shape| shape.kind);
+    let group = match (&args.topic.shared, shape) {
+        (Some(group), _) => Some(group.clone()),
+        (None, Some(ShapeKind::Shared)) => Some("bench".to_owned()),
+        (None, _) => None,
+    };
+    match group {
+        Some(group) if group.is_empty() || group.contains(['/', '+', '#']) => Err(Error::usage(
+            format!("--shared: '{group}' is no name of a group"),
+            "use a name without '/', '+' and '#'",
+        )),
+        group => Ok(group),
+    }
+}
+
+fn pace(args: &PaceArgs) -> Result<Option<Pace>, Error> {
+    let ramp = args.ramp.join(" ");
+    let pace = match (args.rate, ramp.as_str()) {
+        (Some(rate), _) => Some(Pace::constant(rate.0)),
+        (None, "") => None,
+        (None, ramp) => {
+            let ramp: Ramp = ramp.parse().map_err(|e: String| {
+                Error::usage(
+                    format!("--ramp: {e}"),
+                    "a rate is such as 500, 50k/s or 30/min",
+                )
+            })?;
+            Some(Pace::ramp(ramp.from.0, ramp.to.0, ramp.over))
+        }
+    };
+    if pace.is_none() && (args.burst > 1 || args.arrivals == ArrivalsKind::Poisson) {
+        let option = if args.burst > 1 {
+            "--burst"
+        } else {
+            "--arrivals"
+        };
+        return Err(Error::usage(
+            format!("{option} is for an open loop"),
+            "give a rate with --rate or --ramp",
+        ));
+    }
+    Ok(pace.map(|mut pace| {
+        pace.burst = args.burst;
+        pace.arrivals = match args.arrivals {
+            ArrivalsKind::Constant => Arrivals::Constant,
+            ArrivalsKind::Poisson => Arrivals::Poisson,
+        };
+        pace
+    }))
+}
+
+fn payload(args: &PayloadArgs) -> Result<Payload, Error> {
+    if let Some(text) = &args.message {
+        let text = connect::os_bytes(text.clone());
+        return Ok(Payload::Text(Arc::new(Template::new(&text))));
+    }
+    if let Some(path) = &args.file {
+        let data = connect::read_input("-f", path, MAX_REMAINING_LENGTH as u64)?;
+        return Ok(Payload::Text(Arc::new(Template::literal(data))));
+    }
+    if let Some(path) = &args.payload_from {
+        return Ok(Payload::Recorded(files::recorded(path)?.into()));
+    }
+    let shares: Vec<SizeShare> = args
+        .size
+        .0
+        .iter()
+        .map(|share| SizeShare {
+            from: share.from,
+            to: share.to,
+            weight: share.weight,
+        })
+        .collect();
+    let sizes = Sizes::new(&shares);
+    Ok(Payload::Filler(sizes.ok_or_else(|| {
+        Error::usage("--size: no size at all", "give bytes such as 64")
+    })?))
+}
+
+fn identities(
+    args: &BenchArgs,
+    typed: Identity,
+    otherwise: Identities,
+) -> Result<Identities, Error> {
+    let mut identities = match typed.client_id.as_str() {
+        "" => otherwise,
+        typed => Identities::new(typed),
+    };
+    identities.username = typed.username.map(|name| Template::new(name.as_bytes()));
+    identities.password = typed
+        .password
+        .map(|password| Password(Template::new(&password.0)));
+    if let Some(path) = &args.clients.credentials {
+        identities.credentials = files::credentials(path)?;
+    }
+    Ok(identities)
+}
+
+/// Where to, with what bench asks of it.
+fn endpoint(args: &BenchArgs, mut endpoint: Endpoint, clients: usize) -> Result<Endpoint, Error> {
+    if matches!(endpoint.address, Address::Unix(_)) && args.clients.source_ip.is_some() {
+        return Err(Error::usage(
+            "--source-ip cannot go with --unix",
+            "leave out --source-ip or --unix",
+        ));
+    }
+    match (args.clients.tls_resumption, endpoint.tls.take()) {
+        (Switch::On, None) => Err(Error::usage(
+            "--tls-resumption on needs TLS",
+            "turn it on with --cafile or mqtts://, or leave out --tls-resumption",
+        )),
+        (Switch::On, Some(tls)) => {
+            endpoint.tls = Some(tls.resuming(clients));
+            Ok(endpoint)
+        }
+        (Switch::Off, tls) => {
+            endpoint.tls = tls;
+            Ok(endpoint)
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The load that `mozzie bench` makes: when messages are due, who sends what to whom, and as whom.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::needs;
+use crate::support::wire::{self, Frame};
+use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, mozzie};
+
+fn json(done: &Done) -> Value {
+    let text = done.stdout_text();
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}\n{}", done.stderr))
+}
+
+fn figure(json: &Value, name: &str) -> f64 {
+    json["figures"][name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("no {name} in {json}"))
+}
+
+/// What must be true of the result of a run against an honest broker. Whether the machine let the
+/// generator run in time is not the test's business.
+fn whole(json: &Value) {
+    assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+    assert_eq!(json["faults"], Value::Array(Vec::new()), "{json}");
+    assert_eq!(figure(json, "expected"), figure(json, "arrived"));
+}
+
+/// A run against mosquitto.
+fn run(broker: &Mosquitto, options: &str) -> Value {
+    json(&mozzie("bench --json").at(broker.port).args(options).run())
+}
+
+/// Acknowledges so many publishes, and does something in between.
+fn acknowledge(peer: &mut Peer, count: usize, mut between: impl FnMut(usize)) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for number in 0..count {
+        let publish = peer.expect(wire::PUBLISH);
+        between(number);
+        if publish.qos() > 0 {
+            peer.send(wire::ack(wire::PUBACK, publish.id()));
+        }
+        frames.push(publish);
+    }
+    peer.drain();
+    frames
+}
+
+#[test]
+fn a_broker_that_stalls_for_a_second_shows_in_the_p99_of_an_open_loop() {
+    let stall = |number| {
+        if number == 100 {
+            thread::sleep(Duration::from_secs(1));
+        }
+    };
+    let broker = Scripted::welcoming(move |peer| {
+        acknowledge(peer, 400, stall);
+    });
+    // One in flight: the stall holds a single message at the broker, and two hundred that are due.
+    let done = mozzie("bench --json --subscribers 0 -q 1 -M 1 --rate 200/s -n 400")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    let json = json(&done);
+    whole(&json);
+    assert_eq!(figure(&json, "acknowledged"), 400.0);
+    let second = 0.9e9;
+    assert!(figure(&json, "ack_p99") > second, "{json}");
+    assert!(figure(&json, "send_lag_p99") > second, "{json}");
+    // The broker held it up, and not the generator.
+    assert_ne!(json["verdict"], "INVALID", "{json}");
+}
+
+#[test]
+fn a_closed_loop_has_no_send_lag() {
+    let broker = Scripted::welcoming(|peer| {
+        acknowledge(peer, 50, |_| {});
+    });
+    let done = mozzie("bench --json --subscribers 0 -q 1 -n 50")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(0);
+    assert_eq!(json(&done)["figures"]["send_lag_p99"], Value::Null);
+}
+
+#[test]
+fn a_rate_for_a_time_sends_what_the_two_make_and_no_more() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    for options in [
+        "--rate 500/s --duration 400ms",
+        "--rate 500/s --duration 400ms --burst 4 --publishers 5",
+        "--ramp 0..1k over 400ms --duration 400ms --publishers 3",
+        "--rate 30k/min --duration 400ms --publishers 7 --workers 3",
+    ] {
+        let json = run(&broker, options);
+        whole(&json);
+        assert_eq!(figure(&json, "offered"), 200.0, "{options}");
+        // A machine that does not let the generator run leaves some unsent.
+        let sent = figure(&json, "sent");
+        assert!((1.0..=200.0).contains(&sent), "{options}: {sent}");
+    }
+    let json = run(
+        &broker,
+        "--rate 1k/s --arrivals poisson -n 200 --publishers 3 -q 1",
+    );
+    whole(&json);
+    assert_eq!(figure(&json, "acknowledged"), 200.0);
+}
+
+#[test]
+fn what_a_slow_broker_did_not_take_is_offered_and_not_sent() {
+    let broker = Scripted::welcoming(|peer| {
+        for _ in 0..10 {
+            let publish = peer.expect(wire::PUBLISH);
+            peer.send(wire::ack(wire::PUBACK, publish.id()));
+        }
+        peer.until_closed();
+    });
+    let done =
+        mozzie("bench --json --subscribers 0 -q 1 -M 1 --rate 100/s --duration 1s --drain 200ms")
+            .at(broker.port)
+            .run();
+    broker.finish();
+    let json = json(&done);
+    assert_eq!(figure(&json, "offered"), 100.0);
+    assert!(figure(&json, "sent") <= 11.0);
+    assert_eq!(figure(&json, "acknowledged"), 10.0);
+}
+
+#[test]
+fn a_warm_up_is_sent_and_not_measured() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let options = "--rate 200/s --warmup 500ms --duration 500ms -q 1 --hdr ";
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.hlog");
+    let done = mozzie("bench --json")
+        .at(broker.port)
+        .args(options)
+        .arg(&log)
+        .run();
+    let json = json(&done);
+    whole(&json);
+    assert_eq!(figure(&json, "offered"), 200.0);
+    let rate = figure(&json, "sent_rate");
+    // Half of the messages in half of the time; with the warm-up's among them it were twice as much.
+    assert!(rate < 300.0, "{rate}");
+    let with_number = run(&broker, "--rate 200/s --warmup 300ms -n 40 --publishers 3");
+    whole(&with_number);
+    assert_eq!(figure(&with_number, "sent"), 100.0);
+}
+
+#[test]
+fn the_usual_shapes_deliver_to_whom_they_should() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    for (shape, connected, arrived) in [
+        ("one-to-one:3", 6.0, 60.0),
+        ("fan-in:5", 6.0, 60.0),
+        ("fan-out:4", 5.0, 240.0),
+        ("shared:3", 6.0, 60.0),
+    ] {
+        for qos in [0, 1] {
+            let json = run(&broker, &format!("--shape {shape} -n 60 -q {qos} -V 5"));
+            whole(&json);
+            assert_eq!(json["verdict"], "PASS", "{shape}");
+            assert_eq!(figure(&json, "connected"), connected, "{shape}");
+            assert_eq!(figure(&json, "arrived"), arrived, "{shape}");
+        }
+    }
+    let json = run(&broker, "--shape connections:20 --duration 200ms");
+    assert_eq!(figure(&json, "connected"), 20.0);
+    assert_eq!(figure(&json, "sent"), 0.0);
+}
+
+#[test]
+fn roles_mix_and_each_has_its_own_topics_and_qos() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let json = run(
+        &broker,
+        "--publishers 3 --subscribers 2 --idle 4 -n 90 --publish-qos 2 --subscribe-qos 1 \
+         -t a/{i}/x -t b --filter a/+/x --filter b/#",
+    );
+    whole(&json);
+    assert_eq!(figure(&json, "connected"), 9.0);
+    assert_eq!(figure(&json, "arrived"), 180.0);
+    // The second publisher's topic is the second one, and nobody asks for it.
+    let json = run(
+        &broker,
+        "--publishers 3 -n 90 -t a/{i}/{n} -t b/{c} --filter a/2/+ --filter a/0/#",
+    );
+    whole(&json);
+    assert_eq!(figure(&json, "arrived"), 60.0);
+}
+
+#[test]
+fn payloads_of_all_kinds_arrive() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = folder.path().join("recorded.jsonl");
+    let lines =
+        "{\"topic\":\"r/1\",\"payload\":\"x\"}\n\n{\"topic\":\"r/2\",\"payload_b64\":\"AP8=\"}\n";
+    std::fs::write(&recorded, lines).unwrap();
+    let recorded = recorded.to_str().unwrap();
+    for options in [
+        "--size 16..2k",
+        "--size 0..40",
+        "--size 16:9,3k..4k:1 -q 1",
+        "--message {\"n\":{n},\"t\":{time}}",
+        &format!("--payload-from {recorded} -q 1 --publishers 3"),
+        &format!("-f {recorded}"),
+        "--topic-alias -t a/{i}/{n} --publishers 2 -q 2",
+        "-V 5 -D publish user-property a b -D publish content-type c",
+    ] {
+        let json = run(&broker, &format!("-n 300 {options}"));
+        whole(&json);
+        assert_eq!(figure(&json, "arrived"), 300.0, "{options}");
+    }
+}
+
+#[test]
+fn templates_and_recordings_are_what_goes_over_the_wire() {
+    let broker = Scripted::start(|door| {
+        let mut peer = door.accept();
+        let connect = peer.welcome(false);
+        let login = String::from_utf8_lossy(&connect.body).into_owned();
+        assert!(
+            login.contains("dev0") && login.contains("u0") && login.contains("pw-dev0"),
+            "{login}"
+        );
+        let frames = acknowledge(&mut peer, 2, |_| {});
+        assert_eq!(frames[1].topic(), "a/dev0/1");
+        assert_eq!(frames[1].payload(false), b"{\"n\":1,\"c\":0}");
+    });
+    mozzie("bench --subscribers 0 -n 2 -i dev{c} -u u{i} -P pw-{client} -t a/{client}/{n}")
+        .args("-m {\"n\":{n},\"c\":{c}}")
+        .at(broker.port)
+        .run()
+        .status(0);
+    broker.finish();
+}
+
+#[test]
+fn credentials_come_from_the_lines_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("people.csv");
+    std::fs::write(
+        &file,
+        "client_id,username,password\none,anna,a\ntwo,\"ber,t\",b\n",
+    )
+    .unwrap();
+    let broker = Scripted::start(|door: &Door| {
+        let logins: Vec<String> = (0..2)
+            .map(|_| {
+                let mut peer = door.accept();
+                let connect = peer.welcome(false);
+                String::from_utf8_lossy(&connect.body).into_owned()
+            })
+            .collect();
+        let all = logins.concat();
+        for word in ["one", "anna", "two", "ber,t"] {
+            assert!(all.contains(word), "{all}");
+        }
+    });
+    let bench = |count: usize| {
+        mozzie("bench --shape")
+            .arg(format!("connections:{count}"))
+            .args("--duration 100ms --drain 0s --credentials")
+            .arg(&file)
+            .at(broker.port)
+            .run()
+    };
+    bench(3).fails(2, &["2 client identifiers for 3 connections"]);
+    bench(2);
+    broker.finish();
+}
+
+#[test]
+fn connections_come_from_the_source_addresses_in_turn() {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = thread::spawn(move || {
+        let mut seen: Vec<IpAddr> = (0..3).map(|_| listener.accept().unwrap().1.ip()).collect();
+        seen.sort_unstable();
+        seen
+    });
+    mozzie("bench --shape connections:3 --duration 100ms --source-ip 127.0.0.2-3,127.0.0.9")
+        .at(port)
+        .run()
+        .fails(3, &[]);
+    let expected = [2, 3, 9].map(|last| IpAddr::from([127, 0, 0, last]));
+    assert_eq!(seen.join().unwrap(), expected);
+}
+
+#[test]
+fn too_few_open_files_are_refused_with_the_next_step() {
+    let done = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 100; exec \"$0\" bench --shape connections:500 -p 1",
+        ])
+        .arg(env!("CARGO_BIN_EXE_mozzie"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("500 connections need"), "{stderr}");
+    assert!(stderr.contains("hint: raise the hard limit"), "{stderr}");
+}
+
+#[test]
+fn churned_connections_come_back_and_a_kept_session_loses_nothing() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    for cut in ["", "--churn-cut"] {
+        let json = run(
+            &broker,
+            &format!(
+                "--rate 500/s -n 500 -q 1 -c -i keep --churn 30/s {cut} --publishers 2 --subscribers 2"
+            ),
+        );
+        assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+        assert!(figure(&json, "reconnected") > 5.0, "{json}");
+        assert_eq!(figure(&json, "broken"), 0.0);
+        assert_eq!(figure(&json, "lost"), 0.0, "{json}");
+        assert_eq!(figure(&json, "acknowledged"), 500.0);
+        assert_eq!(figure(&json, "arrived"), 1000.0);
+    }
+    // What came while nobody was there is cut off, and not lost.
+    let json = run(
+        &broker,
+        "--rate 500/s --duration 1s -q 1 --churn 30/s --publishers 2 --subscribers 2",
+    );
+    assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+    assert_eq!(figure(&json, "lost"), 0.0, "{json}");
+}
+
+#[test]
+fn a_broken_connection_is_made_again_when_that_is_wanted() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut first = door.welcome();
+        first.expect(wire::PUBLISH);
+        first.close();
+        acknowledge(&mut door.welcome(), 20, |_| {});
+    });
+    let done = mozzie("bench --json --subscribers 0 -q 1 -n 20 --reconnect")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    let json = json(&done);
+    assert_eq!(figure(&json, "acknowledged"), 20.0);
+    assert_eq!(figure(&json, "broken"), 1.0);
+    assert_eq!(figure(&json, "reconnected"), 1.0);
+}
+
+#[test]
+fn slow_subscribers_get_everything_in_the_end() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let json = run(&broker, "-n 200 -q 1 --slow-subscriber 20ms --rate 1k/s");
+    whole(&json);
+    assert_eq!(figure(&json, "arrived"), 200.0);
+}
+
+#[test]
+fn a_connect_rate_spreads_the_connections() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let json = run(
+        &broker,
+        "--shape connections:20 --connect-rate 50/s --duration 100ms",
+    );
+    assert_eq!(figure(&json, "connected"), 20.0);
+    // The twentieth comes at the earliest 0.38 s after the first; two workers count for themselves.
+    assert!(figure(&json, "connect_time") > 0.3e9, "{json}");
+}
+
+#[test]
+fn tls_and_websockets_carry_a_load_too() {
+    needs!("mosquitto", "openssl");
+    let broker = Mosquitto::config().tls().start();
+    for resumption in ["off", "on"] {
+        let done = mozzie("bench --json -q 1 -n 500 --publishers 3 --churn 20/s")
+            .args(&format!(
+                "-h localhost -p {} --tls-resumption {resumption}",
+                broker.port
+            ))
+            .option("--cafile", certs().path("ca.crt"))
+            .run();
+        let json = json(&done);
+        assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+        assert_eq!(figure(&json, "acknowledged"), 500.0);
+        assert!(figure(&json, "tls_p50") > 0.0);
+    }
+    let broker = Mosquitto::config().websockets().start();
+    let json = run(&broker, "--ws -n 200 -q 1 --publishers 2");
+    whole(&json);
+    assert_eq!(figure(&json, "arrived"), 200.0);
+}

@@ -1,0 +1,530 @@
+//! `mozzie bench` against brokers that do wrong on purpose: verdict and counts say exactly what was done.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::wire::{self, Frame};
+use crate::support::{DEADLINE, Done, Door, Peer, Scripted, mozzie};
+
+/// What the broker makes of the messages of one publisher, by their number from 0.
+type Deed = fn(usize, &Frame, &mut Hand<'_>);
+
+/// The broker's hand on one subscriber.
+struct Hand<'a> {
+    subscriber: &'a mut Peer,
+    publisher: &'a mut Peer,
+    qos: u8,
+    next_id: u16,
+    held: Vec<Vec<u8>>,
+}
+
+impl Hand<'_> {
+    fn acknowledge(&mut self, publish: &Frame) {
+        match publish.qos() {
+            0 => {}
+            1 => self.publisher.send(wire::ack(wire::PUBACK, publish.id())),
+            _ => {
+                self.publisher.send(wire::ack(wire::PUBREC, publish.id()));
+            }
+        }
+    }
+
+    fn pass_on(&mut self, publish: &Frame) {
+        let payload = publish.payload(self.publisher.v5).to_vec();
+        self.pass_on_payload(publish, &payload);
+    }
+
+    fn pass_on_payload(&mut self, publish: &Frame, payload: &[u8]) {
+        self.next_id += 1;
+        let (qos, id) = (self.qos, self.next_id);
+        self.subscriber.publish(qos, id, publish.topic(), payload);
+    }
+}
+
+const MESSAGES: usize = 100;
+
+/// One subscriber and one publisher with 100 messages; the broker does the deed to each.
+fn run(qos: u8, granted: u8, options: &str, deed: Deed) -> (Done, Value) {
+    let broker = Scripted::start(move |door| serve(door, qos, granted, deed));
+    let drain = if options.contains("--drain") {
+        ""
+    } else {
+        "--drain 300ms"
+    };
+    let done = mozzie("bench --json --workers 1")
+        .args(drain)
+        .at(broker.port)
+        .args(&format!("-q {qos} -n {MESSAGES} -M {MESSAGES}"))
+        .args(options)
+        .run();
+    broker.finish();
+    let json = serde_json::from_str(&done.stdout_text()).unwrap();
+    (done, json)
+}
+
+fn serve(door: &Door, qos: u8, granted: u8, deed: Deed) {
+    let mut subscriber = door.welcome();
+    let subscribe = subscriber.expect(wire::SUBSCRIBE);
+    let v5 = subscriber.v5;
+    subscriber.send(wire::suback(v5, subscribe.id(), &[granted]));
+    let mut publisher = door.welcome();
+    let mut hand = Hand {
+        subscriber: &mut subscriber,
+        publisher: &mut publisher,
+        qos: qos.min(granted),
+        next_id: 0,
+        held: Vec::new(),
+    };
+    for number in 0..MESSAGES {
+        // The answers to PUBREC come in between.
+        let publish = loop {
+            let frame = hand.publisher.expect_any(&[wire::PUBLISH, wire::PUBREL]);
+            if frame.kind() == wire::PUBLISH {
+                break frame;
+            }
+            let complete = wire::ack(wire::PUBCOMP, frame.id());
+            hand.publisher.send(complete);
+        };
+        deed(number, &publish, &mut hand);
+    }
+    // Both sides at once, because either may be waited for.
+    thread::scope(|scope| {
+        scope.spawn(|| drop(subscriber.drain()));
+        scope.spawn(|| drop(publisher.drain()));
+    });
+}
+
+fn figure(json: &Value, name: &str) -> u64 {
+    json["figures"][name].as_f64().unwrap_or(f64::NAN) as u64
+}
+
+/// The numbers that a fault names, and its count.
+fn fault(json: &Value, what: &str) -> (u64, Vec<u64>) {
+    let faults = json["faults"].as_array().unwrap();
+    let fault = faults.iter().find(|fault| fault["what"] == what);
+    let fault = fault.unwrap_or_else(|| panic!("no fault {what} in {faults:?}"));
+    let first = fault["first"].as_array().unwrap();
+    let numbers = first.iter().map(|one| one["message"].as_u64().unwrap());
+    (fault["count"].as_u64().unwrap(), numbers.collect())
+}
+
+fn adds_up(json: &Value) {
+    assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+    let sum = ["arrived", "lost", "cut_off", "pending"]
+        .iter()
+        .map(|name| figure(json, name))
+        .sum::<u64>();
+    let corrupted = figure(json, "corrupted");
+    assert_eq!(figure(json, "expected"), sum + corrupted);
+}
+
+fn honest(_: usize, publish: &Frame, hand: &mut Hand<'_>) {
+    hand.acknowledge(publish);
+    hand.pass_on(publish);
+}
+
+#[test]
+fn a_broker_that_does_right_passes_at_every_qos_and_version() {
+    for version in ["-V 311", "-V 5"] {
+        for qos in 0..3 {
+            let (done, json) = run(qos, qos, version, honest);
+            done.status(0);
+            adds_up(&json);
+            assert_eq!(json["verdict"], "PASS");
+            assert_eq!(json["faults"], Value::Array(Vec::new()));
+            assert_eq!(figure(&json, "arrived"), 100);
+            assert_eq!(figure(&json, "acknowledged"), if qos > 0 { 100 } else { 0 });
+        }
+    }
+}
+
+fn loses_every_tenth(number: usize, publish: &Frame, hand: &mut Hand<'_>) {
+    hand.acknowledge(publish);
+    if number % 10 != 3 {
+        hand.pass_on(publish);
+    }
+}
+
+#[test]
+fn losing_breaks_the_promise_of_qos_1_and_2_and_not_of_qos_0() {
+    for (qos, granted) in [(1, 1), (2, 2), (1, 2), (2, 1)] {
+        let (done, json) = run(qos, granted, "", loses_every_tenth);
+        done.status(8);
+        assert!(
+            done.stderr
+                .contains("lost: 10 (first: publisher 0, message 3)"),
+            "{done}"
+        );
+        adds_up(&json);
+        assert_eq!(json["verdict"], "FAIL");
+        assert_eq!(figure(&json, "lost"), 10);
+        assert_eq!(
+            fault(&json, "lost"),
+            (10, vec![3, 13, 23, 33, 43, 53, 63, 73])
+        );
+        let missing = &json["subscribers"][0]["partial"][0]["missing"]["ranges"];
+        assert_eq!(missing[9], serde_json::json!([93, 93]));
+    }
+    for (qos, granted) in [(0, 0), (1, 0), (0, 2)] {
+        let (done, json) = run(qos, granted, "", loses_every_tenth);
+        done.status(0);
+        adds_up(&json);
+        assert_eq!(
+            (figure(&json, "lost"), &json["verdict"]),
+            (10, &"PASS".into())
+        );
+    }
+}
+
+#[test]
+fn messages_lost_at_the_end_are_lost_too() {
+    let (done, json) = run(1, 1, "", |number, publish, hand| {
+        hand.acknowledge(publish);
+        if number < 97 {
+            hand.pass_on(publish);
+        }
+    });
+    done.status(8);
+    adds_up(&json);
+    assert_eq!(fault(&json, "lost"), (3, vec![97, 98, 99]));
+}
+
+#[test]
+fn without_a_drain_what_has_not_come_is_not_yet_lost() {
+    let (done, json) = run(1, 1, "--drain 0s", |number, publish, hand| {
+        hand.acknowledge(publish);
+        if number < 97 {
+            hand.pass_on(publish);
+        }
+    });
+    done.status(8);
+    assert_eq!(figure(&json, "lost"), 0);
+    assert_eq!(fault(&json, "not yet arrived").0, figure(&json, "pending"));
+    assert!(figure(&json, "pending") >= 3);
+    adds_up(&json);
+}
+
+fn repeats_every_tenth(number: usize, publish: &Frame, hand: &mut Hand<'_>) {
+    honest(number, publish, hand);
+    if number % 10 == 4 {
+        hand.pass_on(publish);
+    }
+}
+
+#[test]
+fn repeating_breaks_the_promise_of_qos_0_and_2_and_not_of_qos_1() {
+    for (qos, granted) in [(0, 0), (2, 2), (2, 0)] {
+        let (done, json) = run(qos, granted, "", repeats_every_tenth);
+        done.status(8);
+        adds_up(&json);
+        assert_eq!(figure(&json, "duplicated"), 10);
+        assert_eq!(
+            fault(&json, "duplicated"),
+            (10, vec![4, 14, 24, 34, 44, 54, 64, 74])
+        );
+    }
+    for (qos, granted) in [(1, 1), (2, 1)] {
+        let (done, json) = run(qos, granted, "", repeats_every_tenth);
+        done.status(0);
+        adds_up(&json);
+        assert_eq!(figure(&json, "duplicated"), 10);
+        assert_eq!(figure(&json, "received"), 110);
+        assert_eq!(figure(&json, "arrived"), 100);
+    }
+}
+
+#[test]
+fn reordering_breaks_the_promise_of_every_qos() {
+    for qos in 0..3 {
+        let (done, json) = run(qos, qos, "", |number, publish, hand| {
+            hand.acknowledge(publish);
+            let payload = publish.payload(hand.publisher.v5).to_vec();
+            match number % 20 {
+                // Held back until two others have passed it.
+                5 => hand.held.push(payload),
+                7 => {
+                    hand.pass_on(publish);
+                    let held = hand.held.remove(0);
+                    hand.pass_on_payload(publish, &held);
+                }
+                _ => hand.pass_on(publish),
+            }
+        });
+        done.status(8);
+        adds_up(&json);
+        assert_eq!(figure(&json, "reordered"), 5);
+        assert_eq!(fault(&json, "reordered"), (5, vec![5, 25, 45, 65, 85]));
+        assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 100));
+    }
+}
+
+#[test]
+fn a_changed_byte_is_a_corrupted_message_and_no_lost_one() {
+    // In the filler, so that the stamp still says which message it was; and in a stamp alone.
+    for (size, known) in [(64, vec![6, 56]), (16, vec![])] {
+        let (done, json) = run(1, 1, &format!("--size {size}"), |number, publish, hand| {
+            hand.acknowledge(publish);
+            let mut payload = publish.payload(hand.publisher.v5).to_vec();
+            if number % 50 == 6 {
+                *payload.last_mut().unwrap() ^= 0x20;
+            }
+            hand.pass_on_payload(publish, &payload);
+        });
+        done.status(8);
+        adds_up(&json);
+        assert_eq!(figure(&json, "corrupted"), 2);
+        assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 98));
+        assert_eq!(fault(&json, "corrupted"), (2, known));
+    }
+}
+
+#[test]
+fn a_refusal_is_counted_with_its_reason_and_excuses_the_message() {
+    let (done, json) = run(1, 1, "-V 5", |number, publish, hand| match number % 10 {
+        // Refused and not passed on.
+        1 => {
+            let refusal = wire::ack_with_reason(wire::PUBACK, publish.id(), 0x97);
+            hand.publisher.send(refusal);
+        }
+        // Acknowledged and lost: the refused one does not make up for it.
+        2 if number == 42 => hand.acknowledge(publish),
+        _ => honest(number, publish, hand),
+    });
+    done.status(8);
+    adds_up(&json);
+    assert_eq!(figure(&json, "refused"), 10);
+    assert_eq!(figure(&json, "acknowledged"), 90);
+    assert_eq!(json["refusals"][0]["reason"], "quota exceeded (151)");
+    assert_eq!(json["refusals"][0]["count"], 10);
+    assert_eq!(fault(&json, "lost"), (1, vec![42]));
+    let excused = &json["publishers"][0]["excused"]["ranges"];
+    assert_eq!(excused[1], serde_json::json!([11, 11]));
+}
+
+#[test]
+fn what_is_never_acknowledged_is_named_and_need_not_arrive() {
+    let (done, json) = run(1, 1, "", |number, publish, hand| {
+        if number % 50 != 10 {
+            honest(number, publish, hand);
+        }
+    });
+    done.status(8);
+    adds_up(&json);
+    assert_eq!(figure(&json, "unacknowledged"), 2);
+    assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 98));
+}
+
+#[test]
+fn a_late_answer_shows_in_the_latencies() {
+    let (done, json) = run(1, 1, "", |number, publish, hand| {
+        if number == MESSAGES - 1 {
+            thread::sleep(Duration::from_millis(150));
+        }
+        honest(number, publish, hand);
+    });
+    done.status(0);
+    for name in ["ack_max", "delivery_max", "max"] {
+        assert!(figure(&json, name) >= 150_000_000, "{name}");
+    }
+}
+
+#[test]
+fn a_payload_of_somebody_else_is_foreign_and_nothing_else() {
+    let (done, json) = run(0, 0, "", |number, publish, hand| {
+        if number == 0 {
+            hand.pass_on_payload(publish, b"what somebody else says, 16 bytes and more");
+        }
+        honest(number, publish, hand);
+    });
+    done.status(0);
+    adds_up(&json);
+    assert_eq!(figure(&json, "foreign"), 1);
+}
+
+#[test]
+fn conditions_decide_the_exit_code_and_are_named_when_missed() {
+    let (done, json) = run(1, 1, "--fail-if lost>0 --fail-if p99>1m", honest);
+    done.status(0);
+    assert_eq!(json["missed"], Value::Array(Vec::new()));
+    let options = "--fail-if sent>=100 --fail-if ack_p50>0ns --fail-if rate<1 --fail-if tls_p99>1s";
+    let (done, json) = run(1, 1, options, honest);
+    done.status(8);
+    assert_eq!(json["verdict"], "FAIL");
+    let missed: Vec<&str> = json["missed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|miss| miss.as_str().unwrap())
+        .collect();
+    assert_eq!(missed.len(), 3, "{missed:?}");
+    assert_eq!(missed[0], "sent >= 100: it is 100");
+    assert!(missed[1].starts_with("ack_p50 > 0ns: it is "));
+    assert_eq!(missed[2], "tls_p99 > 1s: nothing was measured");
+    assert!(
+        done.stderr.contains("sent >= 100: it is 100; ack_p50"),
+        "{done}"
+    );
+}
+
+#[test]
+fn a_condition_that_is_none_opens_no_connection() {
+    for (condition, words) in [
+        ("p98 > 1ms", ["--fail-if", "'p98'"]),
+        ("p99 > 20", ["--fail-if", "20ms"]),
+        ("often", ["--fail-if", "'often'"]),
+    ] {
+        mozzie("bench -h 127.0.0.1 -p 1 --fail-if")
+            .arg(condition)
+            .run()
+            .fails(2, &words);
+    }
+}
+
+#[test]
+fn a_baseline_is_compared_and_every_miss_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old.json");
+    let (_, json) = run(1, 1, "", honest);
+    let with = |rate: f64, p99: f64| {
+        let mut json = json.clone();
+        json["figures"]["rate"] = rate.into();
+        json["figures"]["p99"] = p99.into();
+        for slack in ["received_rate", "p50"] {
+            json["figures"][slack] = Value::Null;
+        }
+        std::fs::write(&old, json.to_string()).unwrap();
+    };
+    let options = format!("--baseline {}", old.display());
+    with(1.0, 60e9);
+    let (done, _) = run(1, 1, &options, honest);
+    done.status(0);
+    with(1e12, 1.0);
+    let (done, json) = run(
+        1,
+        1,
+        &format!("{options} --max-change 50%"),
+        loses_every_tenth,
+    );
+    done.status(8);
+    let missed = json["missed"].to_string();
+    for words in ["rate: ", "p99: ", "lost: 10 after 0"] {
+        assert!(missed.contains(words), "{missed}");
+    }
+    std::fs::write(&old, "{}").unwrap();
+    mozzie("bench -h 127.0.0.1 -p 1 --baseline")
+        .arg(&old)
+        .run()
+        .fails(
+            2,
+            &["--baseline", "old.json", "not a result of bench --json"],
+        );
+    mozzie("bench -h 127.0.0.1 -p 1 --baseline /no/such/file")
+        .run()
+        .fails(2, &["--baseline", "/no/such/file"]);
+}
+
+#[test]
+fn files_are_opened_first_and_hold_the_whole_run() {
+    for option in ["--json", "--csv", "--hdr"] {
+        mozzie("bench -h 127.0.0.1 -p 1")
+            .args(&format!("{option} /no/such/folder/file"))
+            .run()
+            .fails(2, &[option, "/no/such/folder/file"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let broker = Scripted::start(|door| serve(door, 1, 1, honest));
+    let done = mozzie("bench --drain 300ms -q 1 --workers 1")
+        .at(broker.port)
+        .args(&format!("-n {MESSAGES}"))
+        .option("--json", path("json"))
+        .option("--csv", path("csv"))
+        .option("--hdr", path("hlog"))
+        .run();
+    broker.finish();
+    done.status(0);
+    assert!(done.stdout_text().contains("  PASS"), "{done}");
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let json: Value = serde_json::from_str(&read("json")).unwrap();
+    assert_eq!(json["schema"], "mozzie-bench/1");
+    let csv = read("csv");
+    let mut rows = csv.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    let header = rows.next().unwrap();
+    let column = header.iter().position(|name| *name == "sent").unwrap();
+    let mut sent = 0;
+    for row in rows {
+        assert_eq!(row.len(), header.len());
+        sent += row[column].parse::<usize>().unwrap();
+    }
+    assert_eq!(sent, MESSAGES);
+    let hlog = read("hlog");
+    assert!(hlog.contains("#[Histogram log format version 1.3]"));
+    let encoded = json["histograms"]["delivery"].as_str().unwrap();
+    assert!(encoded.starts_with("HISTFAAA"), "{encoded}");
+    // A short run is one interval, so the log has the very histogram of the result.
+    assert!(
+        hlog.lines()
+            .any(|line| line.starts_with("Tag=delivery,") && line.ends_with(encoded))
+    );
+    assert!(
+        hlog.lines()
+            .any(|line| !line.starts_with("Tag=") && line.ends_with(encoded))
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error() {
+    if !std::path::Path::new("/dev/full").exists() {
+        eprintln!("skipped: no /dev/full here");
+        return;
+    }
+    for option in ["--json", "--csv", "--hdr"] {
+        let broker = Scripted::start(|door| serve(door, 0, 0, honest));
+        let done = mozzie("bench --drain 300ms --workers 1")
+            .at(broker.port)
+            .args(&format!("-n {MESSAGES} {option} /dev/full"))
+            .run();
+        broker.finish();
+        assert_eq!(done.code(), Some(1), "{done}");
+        assert!(
+            done.stderr
+                .contains(&format!("{option}: cannot write '/dev/full'")),
+            "{done}"
+        );
+    }
+}
+
+#[test]
+fn a_generator_that_was_held_makes_the_run_invalid_and_ends_with_9() {
+    let (began, begun) = std::sync::mpsc::channel();
+    let broker = Scripted::welcoming(move |peer| {
+        for _ in 0..50 {
+            peer.expect(wire::PUBLISH);
+        }
+        began.send(()).unwrap();
+        peer.drain();
+    });
+    let run = mozzie("bench --json --subscribers 0 --rate 200/s --duration 1500ms")
+        .at(broker.port)
+        .start();
+    begun.recv_timeout(DEADLINE).unwrap();
+    // It stands still for longer than it may be late; the broker has nothing to do with it.
+    run.signal("STOP");
+    thread::sleep(Duration::from_millis(300));
+    run.signal("CONT");
+    let done = run.finish();
+    broker.finish();
+    done.status(9);
+    assert!(done.stderr.contains("the run is invalid: "), "{done}");
+    let json: Value = serde_json::from_str(&done.stdout_text()).unwrap();
+    assert_eq!(json["verdict"], "INVALID");
+    let why = json["invalid"].as_str().unwrap();
+    assert!(
+        why.contains("did not let the generator run in time"),
+        "{why}"
+    );
+    assert!(figure(&json, "send_lag_max") >= 200_000_000);
+    adds_up(&json);
+}
