@@ -37,6 +37,11 @@
 //!
 //! TLS, WebSocket, logins, `$SYS`, anything on disk. rmqtt does not tell an MQTT 5 client why it ends its connection, and
 //! after DISCONNECT it waits for the client to close the connection.
+//!
+//! It does not know after a reconnect which messages of QoS 2 it has got from a kept session: rmqtt holds the packet
+//! identifiers between PUBREC and PUBREL with the connection, and a new one begins without them. So a publisher whose
+//! connection broke between its PUBLISH and its PUBREL has that message delivered twice. It cannot be mended here: no
+//! hook tells of PUBREL, and without that a message sent again cannot be told from a new one under the same identifier.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;

@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{PropertyId, Value};
 
-/// How long a command may take to end that is told to.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a command may take to end that is told to: on a busy machine even a short one takes a
+/// second. Whoever cannot wait sends a second signal.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where what a command prints goes.
 #[derive(Debug, Clone, Copy)]

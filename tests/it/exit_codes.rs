@@ -23,6 +23,29 @@ fn help_and_version_are_0_and_go_to_stdout() {
 }
 
 #[test]
+fn help_says_what_each_command_does() {
+    let done = mozzie("--help").run();
+    let list = done.stdout_text();
+    for (command, about) in [
+        ("pub", "Publish messages"),
+        ("sub", "Subscribe to topics and print what comes"),
+        (
+            "rr",
+            "Send requests and print the replies, or answer requests",
+        ),
+        ("bench", "Load-test a broker"),
+        ("broker", "Run a broker on this machine"),
+    ] {
+        assert!(
+            list.contains(&format!("  {command:<11}  {about}\n")),
+            "{done}"
+        );
+        let own = mozzie(command).arg("--help").run();
+        assert!(own.stdout_text().starts_with(about), "{own}");
+    }
+}
+
+#[test]
 fn no_subcommand_is_2_and_shows_what_there_is() {
     let done = mozzie("").run();
     done.fails(2, &["no command", "pub", "sub", "--help"]);

@@ -243,6 +243,55 @@ fn faults_before_the_embedded_broker() {
         Fault::no_answers(60, 5000),
         Fault::cut_up(700),
     ];
-    // It forgets with the connection which QoS 2 messages wait for PUBREL.
+    // rmqtt forgets with the connection which QoS 2 messages wait for PUBREL; the test below shows that alone.
     survive_at(port, "embedded", &faults, "-M 500", false);
+}
+
+/// What excuses the embedded broker above: a PUBLISH of QoS 2 that comes again on the next connection of its kept
+/// session is delivered again. When this fails, the excuse is no longer needed.
+#[test]
+#[cfg(feature = "broker")]
+fn the_embedded_broker_forgets_with_the_connection_what_it_received_at_qos_2() {
+    let (_broker, port) = crate::embedded::broker();
+    assert_eq!(deliveries_of_one_resent(port), 2);
+}
+
+#[test]
+fn a_broker_that_remembers_delivers_qos_2_once() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    assert_eq!(deliveries_of_one_resent(broker.port), 1);
+}
+
+/// Publishes at QoS 2, leaves after PUBREC, and sends the same again in the next connection of the session.
+fn deliveries_of_one_resent(port: u16) -> usize {
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+    };
+    let mut observer = Client::observing_at_most_once(port, "twice");
+    // (the first byte of PUBLISH: QoS 2, and then with DUP)
+    for first in [0x34, 0x3c] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let mut answer = [0; 4];
+        // CONNECT 3.1.1, clean session 0, keep alive 60, client id "q2"
+        stream
+            .write_all(b"\x10\x0e\0\x04MQTT\x04\0\0\x3c\0\x02q2")
+            .unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x20, 2, u8::from(first == 0x3c), 0], "CONNACK");
+        stream.write_all(&[first, 10]).unwrap();
+        stream.write_all(b"\0\x05twice\0\x01x").unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x50, 2, 0, 1], "PUBREC");
+        if first == 0x3c {
+            stream.write_all(b"\x62\x02\0\x01").unwrap();
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, [0x70, 2, 0, 1], "PUBCOMP");
+        }
+    }
+    observer.until_now(port).len()
 }

@@ -577,12 +577,10 @@ fn a_signal_ends_the_server_and_the_command_with_all_that_it_started() {
     crate::support::wait_until("the command", || {
         folder.path().join("started").exists().then_some(())
     });
-    let begun = Instant::now();
     server
         .interrupt()
         .ends(0, "", &["the command was ended before it was done"]);
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    // The command gets its second to clean up; its last file may come just after the server's end.
+    // Whether the shell's last file is there already when its end is seen is the system's affair.
     crate::support::wait_until("the command's mark", || mark.exists().then_some(()));
     asking.interrupt().status(130);
 }

@@ -214,7 +214,7 @@ impl Probe {
     fn send(&mut self, message: &Message) -> Result<(), Error> {
         self.client
             .session()
-            .publish_copy(message, 0)
+            .publish(message.clone(), 0)
             .map(drop)
             .map_err(|error| Error::refused(message.topic.as_str(), &error))
     }

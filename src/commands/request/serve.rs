@@ -19,14 +19,18 @@ use crate::error::{Error, Refusal};
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Event, Observer, PublishError};
+use crate::mqtt::session::{Event, Observer, PublishError, SessionError};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
 use crate::output::Diagnostics;
 use crate::signal::{Signal, Signals};
 
-/// Bytes of requests that may wait for a job. Usually what one read from the socket brought is all that
-/// waits; only while replies wait for an acknowledgement more may come in.
+/// Requests that are read while all jobs are busy, so that the connection is read and its end noticed.
+const READ_AHEAD: usize = 100;
+/// Nothing more is read once as many bytes of requests wait for a job.
+const READ_AHEAD_BYTES: usize = 1 << 20;
+/// Bytes of requests that may wait for a job. Only while replies wait for an acknowledgement do more
+/// come in than are read ahead.
 const MAX_WAITING: usize = 64 << 20;
 /// What a request takes beside its topic and payload, about.
 const OVERHEAD: usize = 256;
@@ -118,6 +122,35 @@ impl Request {
     }
 }
 
+/// Replies at QoS 0, which have arrived when the broker answers a PINGREQ behind them.
+#[derive(Default)]
+struct Confirmation {
+    /// Given to the session since the last PINGREQ, and before it.
+    new: u64,
+    asked: u64,
+    /// On connections that broke before the answer.
+    unknown: u64,
+}
+
+impl Confirmation {
+    fn is_open(&self) -> bool {
+        self.new + self.asked > 0
+    }
+
+    /// Whether a PINGREQ is wanted, which then is on its way.
+    fn ask(&mut self) -> bool {
+        let wanted = self.asked == 0 && self.new > 0;
+        if wanted {
+            self.asked = std::mem::take(&mut self.new);
+        }
+        wanted
+    }
+
+    fn broke(&mut self) {
+        self.unknown += std::mem::take(&mut self.asked) + std::mem::take(&mut self.new);
+    }
+}
+
 /// A job that has ended.
 struct Ended {
     request: Request,
@@ -136,6 +169,8 @@ pub struct Server<'a> {
     waiting_bytes: usize,
     /// Replies that could not be published yet.
     replies: VecDeque<Message>,
+    /// What has become of replies at QoS 0.
+    delivery: Confirmation,
     /// Requests that counted, and those of them that got no reply.
     taken: u64,
     unanswered: u64,
@@ -155,6 +190,7 @@ impl<'a> Server<'a> {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             replies: VecDeque::new(),
+            delivery: Confirmation::default(),
             taken: 0,
             unanswered: 0,
             refusal: None,
@@ -172,6 +208,9 @@ impl<'a> Server<'a> {
             self.send_replies();
             if self.is_done() {
                 return self.finish().await;
+            }
+            if let Err(error) = self.confirm() {
+                break Err(error.into());
             }
             let reading = self.may_read();
             tokio::select! {
@@ -199,16 +238,21 @@ impl<'a> Server<'a> {
         self.plan.count.is_some_and(|count| self.taken >= count)
     }
 
-    /// Without a free job nothing is read, so the broker is slowed; but the acknowledgements that
-    /// replies wait for must be.
+    /// When enough requests wait nothing is read, so the broker is slowed; but the acknowledgements
+    /// that replies wait for must be.
     fn may_read(&mut self) -> bool {
         let session = self.client.session();
         let acknowledgement_wanted = session.unacknowledged() > 0 && session.room() == 0;
-        self.under_way() < self.plan.jobs || self.has_all() || acknowledgement_wanted
+        self.takes_requests() || acknowledgement_wanted
+    }
+
+    fn takes_requests(&self) -> bool {
+        let few = self.under_way() < self.plan.jobs + READ_AHEAD;
+        (few && self.waiting_bytes < READ_AHEAD_BYTES) || self.has_all()
     }
 
     fn take_what_is_there(&mut self) -> Result<(), Error> {
-        while self.under_way() < self.plan.jobs || self.has_all() {
+        while self.takes_requests() {
             match self.client.try_next()? {
                 Some(event) => self.handle(event)?,
                 None => break,
@@ -217,8 +261,22 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
+    fn has_answered_all(&self) -> bool {
+        self.has_all() && self.under_way() == 0
+    }
+
     fn is_done(&mut self) -> bool {
-        self.has_all() && self.under_way() == 0 && self.client.session().unacknowledged() == 0
+        self.has_answered_all()
+            && !self.delivery.is_open()
+            && self.client.session().unacknowledged() == 0
+    }
+
+    /// Asks whether the last replies have arrived.
+    fn confirm(&mut self) -> Result<(), SessionError> {
+        match self.has_answered_all() && self.delivery.ask() {
+            true => self.client.session().ping(),
+            false => Ok(()),
+        }
     }
 
     fn handle(&mut self, event: ClientEvent) -> Result<(), Error> {
@@ -239,6 +297,11 @@ impl<'a> Server<'a> {
                     .judge(&answer, false, self.diagnostics)?;
             }
             ClientEvent::Session(Event::Message(publish, _)) => self.message(publish),
+            ClientEvent::Retrying { why, pause } => {
+                self.delivery.broke();
+                self.diagnostics.retrying(&why, pause);
+            }
+            ClientEvent::Session(Event::Pong) => self.delivery.asked = 0,
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
                 let why = Refusal::of(ack.reason, &ack.properties);
                 self.refused("a reply", why);
@@ -338,6 +401,7 @@ impl<'a> Server<'a> {
     fn send_replies(&mut self) {
         while let Some(mut reply) = self.replies.pop_front() {
             match self.client.session().publish_from(&mut reply, 0) {
+                Ok(_) if reply.qos == QoS::AtMostOnce => self.delivery.new += 1,
                 Ok(_) => {}
                 Err(PublishError::WindowFull | PublishError::NotConnected) => {
                     self.replies.push_front(reply);
@@ -363,24 +427,22 @@ impl<'a> Server<'a> {
 
     /// The requests of `-C` are all answered, as far as the command did.
     async fn finish(mut self) -> Result<(), Error> {
-        let at_most_once = self.plan.template.qos == QoS::AtMostOnce;
-        let linger = at_most_once && self.unanswered < self.taken;
-        let closed = self
-            .client
-            .close(Some(Reason::SUCCESS), self.plan.disconnect, linger)
-            .await;
+        ending::goodbye(self.client, Some(Reason::SUCCESS), self.plan.disconnect).await;
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
         }
-        match closed {
-            _ if self.unanswered > 0 => Err(Error::Unanswered {
+        if self.unanswered > 0 {
+            return Err(Error::Unanswered {
                 unanswered: self.unanswered,
                 total: self.taken,
-            }),
-            Err(error) if linger => Err(Error::ConnectionLost(format!(
-                "the connection did not end in order, so replies may be lost: {error}"
+            });
+        }
+        match self.delivery.unknown {
+            0 => Ok(()),
+            unknown => Err(Error::ConnectionLost(format!(
+                "the connection broke, so {unknown} of {} replies may be lost",
+                self.taken
             ))),
-            _ => Ok(()),
         }
     }
 
