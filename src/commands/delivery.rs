@@ -165,7 +165,6 @@ impl Tally {
                 let what = format!("{line}{rest}{refusal}");
                 Err(Error::Interrupted(signal, Some(what)))
             }
-            (_, Some((topic, why))) if total <= 1 => Err(Error::PublishRefused { topic, why }),
             (_, Some((topic, why))) => {
                 let text = format!("{why}; {line}");
                 let why = why.worded(text);

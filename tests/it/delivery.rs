@@ -45,6 +45,16 @@ fn acknowledges_one_of_three() -> Scripted {
     })
 }
 
+/// A broker of MQTT 5 that refuses its first message: quota exceeded.
+fn refuses_the_first() -> Scripted {
+    Scripted::welcoming(|peer| {
+        let id = peer.expect(wire::PUBLISH).id();
+        let body = [&id.to_be_bytes()[..], &[0x97, 0]].concat();
+        peer.send(wire::packet(wire::PUBACK << 4, &body));
+        peer.until_closed();
+    })
+}
+
 #[test]
 fn what_was_not_acknowledged_is_in_the_file_in_order_and_the_end_is_7() {
     for version in VERSIONS {
@@ -148,6 +158,22 @@ fn a_refused_message_and_the_rest_are_kept_and_the_end_is_5() {
         );
         assert_eq!(kept(&file), ["1", "2", "3"]);
     }
+}
+
+#[test]
+fn a_single_refused_message_is_counted_too() {
+    let broker = refuses_the_first();
+    mozzie("pub -V 5 -t a/b -m x -q 1")
+        .at(broker.port)
+        .run()
+        .fails(
+            5,
+            &[
+                "'a/b'",
+                "quota exceeded (151)",
+                "0 of 1 messages acknowledged",
+            ],
+        );
 }
 
 #[test]
