@@ -225,6 +225,28 @@ fn a_full_disk_under_the_file_is_1_and_said() {
 }
 
 #[test]
+fn a_full_disk_under_the_file_does_not_hide_a_refusal() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let broker = refuses_the_first();
+    mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
+        .at(broker.port)
+        .stdin("1\n2\n")
+        .run()
+        .fails(
+            1,
+            &[
+                "'a/b'",
+                "quota exceeded (151)",
+                "messages acknowledged",
+                "--unsent",
+                "no space left",
+            ],
+        );
+}
+
+#[test]
 fn the_rest_of_a_pipe_and_of_a_file_is_read_on() {
     let lines: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
     let expected: Vec<_> = lines.lines().skip(1).collect();
