@@ -448,6 +448,37 @@ fn retry_says_how_often_and_0_never() {
 }
 
 #[test]
+fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
+    for qos in ["1", "2"] {
+        let (send, receive) = mpsc::channel();
+        let broker = Scripted::start(move |door| {
+            let mut seen = 0;
+            while let Some(mut peer) = door.accept_within(Duration::from_secs(1)) {
+                seen += 1;
+                peer.welcome(false);
+                peer.expect(wire::PUBLISH);
+                peer.close();
+            }
+            send.send(seen).unwrap();
+        });
+        mozzie("pub -V 311 -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
+            .at(broker.port)
+            .option("-q", qos)
+            .run()
+            .fails(
+                7,
+                &[
+                    "0 of 1 messages acknowledged",
+                    "5 times in a row",
+                    "hint:",
+                    "-V 5",
+                ],
+            );
+        assert_eq!(receive.recv().unwrap(), 5);
+    }
+}
+
+#[test]
 fn a_success_starts_the_count_of_retries_anew() {
     let broker = Scripted::start(|door| {
         for _ in 0..4 {
