@@ -70,6 +70,9 @@ pub enum Error {
     /// The connection broke too often.
     #[error("{why}; {}", retries_text(*.retries))]
     RetriesUsedUp { why: String, retries: u32 },
+    /// The broker accepts us, and drops each connection once it has our messages.
+    #[error("{why}, {times} times in a row after messages were sent and none was acknowledged")]
+    DroppedAgainAndAgain { why: String, times: u32 },
     /// A command did not do its work for messages.
     #[error("{0}")]
     Command(String),
@@ -290,7 +293,9 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } => 3,
+            Self::ConnectionLost(_)
+            | Self::RetriesUsedUp { .. }
+            | Self::DroppedAgainAndAgain { .. } => 3,
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
@@ -327,6 +332,10 @@ impl Error {
             Self::RetriesUsedUp { .. } => {
                 Some("--retry forever goes on trying, --retry-max-delay says how slowly".to_owned())
             }
+            Self::DroppedAgainAndAgain { .. } => Some(
+                "the broker may not allow their topic, QoS or size: with -V 5 it can say why"
+                    .to_owned(),
+            ),
             Self::NotAcknowledged { hint, .. } => hint.clone(),
             Self::Authentication(_) => Some(
                 "leave out -D connect authentication-method and log in with -u and --password-file"

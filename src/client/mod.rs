@@ -30,6 +30,8 @@ use crate::net::{self, DialError, Dialed, Stream, TlsClient};
 const READ_SIZE: usize = 64 * 1024;
 /// Warnings about a broker that acknowledges what nobody sent.
 const ODDITIES_SHOWN: u32 = 5;
+/// Connections in a row that the broker may drop without a word while it acknowledges nothing.
+const DROPS_BORNE: u32 = 5;
 /// How long the last bytes may take to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after our DISCONNECT.
@@ -75,6 +77,8 @@ pub struct Client {
     broken: Option<String>,
     /// Attempts since the last connection that was of use.
     attempts: u32,
+    /// Accepted connections in a row that were dropped under publishes, without an acknowledgement.
+    drops: u32,
     /// When the broker accepted this connection; `None` until it does.
     accepted_at: Option<Instant>,
     /// Packets that made no sense, over all connections.
@@ -118,6 +122,7 @@ impl Client {
             undrained: false,
             broken: None,
             attempts: 0,
+            drops: 0,
             accepted_at: None,
             oddities: 0,
             started: now,
@@ -230,7 +235,7 @@ impl Client {
                     Poll::Ready(Ok(0)) => {
                         let why = self.broken.take();
                         let why = why.unwrap_or_else(|| "the broker closed the connection".into());
-                        return Poll::Ready(self.lost(why));
+                        return Poll::Ready(self.dropped(why));
                     }
                     Poll::Ready(Ok(_)) => {
                         self.now = Instant::now();
@@ -244,13 +249,13 @@ impl Client {
                             (None, Some(earlier)) => earlier,
                             _ => stream_words(&error),
                         };
-                        return Poll::Ready(self.lost(why));
+                        return Poll::Ready(self.dropped(why));
                     }
                     Poll::Pending => {}
                 }
             }
             if let Some(why) = self.broken.take() {
-                return Poll::Ready(self.lost(why));
+                return Poll::Ready(self.dropped(why));
             }
             return match self.poll_write(cx) {
                 Poll::Ready(Ok(())) if self.undrained => {
@@ -337,6 +342,9 @@ impl Client {
                 ) {
                     self.attempts = 0;
                 }
+                if matches!(other, Event::Acknowledged(_)) {
+                    self.drops = 0;
+                }
                 Ok(ClientEvent::Session(other))
             }
         }
@@ -409,6 +417,24 @@ impl Client {
         } else {
             Err(error.into())
         }
+    }
+
+    /// The stream ended without a word of MQTT. Before version 5 that is how a broker refuses a
+    /// message, and it would do so for ever.
+    fn dropped(&mut self, why: String) -> Result<ClientEvent, Error> {
+        if self.plan.reconnect == Reconnect::WhenAccepted
+            && self.accepted_at.is_some()
+            && self.session.unacknowledged() > 0
+        {
+            self.drops += 1;
+            if self.drops >= DROPS_BORNE {
+                return Err(Error::DroppedAgainAndAgain {
+                    why,
+                    times: self.drops,
+                });
+            }
+        }
+        self.lost(why)
     }
 
     /// The stream is gone.

@@ -165,7 +165,6 @@ impl Tally {
                 let what = format!("{line}{rest}{refusal}");
                 Err(Error::Interrupted(signal, Some(what)))
             }
-            (_, Some((topic, why))) if total <= 1 => Err(Error::PublishRefused { topic, why }),
             (_, Some((topic, why))) => {
                 let text = format!("{why}; {line}");
                 let why = why.worded(text);
@@ -290,8 +289,9 @@ impl Unsent {
         }
     }
 
-    /// Writes what is left and says how much there was. A failure names `line` too, the tally's.
-    pub fn finish(mut self, line: &str, diagnostics: &Diagnostics) -> Result<(), Error> {
+    /// Writes what is left and says how much there was. A failure names `outcome` too, what became of
+    /// the messages.
+    pub fn finish(mut self, outcome: &str, diagnostics: &Diagnostics) -> Result<(), Error> {
         let finished = match self.error.take() {
             Some(error) => Err(error),
             None if self.file.count() == 0 => return Ok(()),
@@ -299,7 +299,7 @@ impl Unsent {
         };
         let path = self.path.display();
         finished
-            .map_err(|e| Error::io(format!("{line}, and --unsent: cannot write '{path}'"), e))?;
+            .map_err(|e| Error::io(format!("{outcome}, and --unsent: cannot write '{path}'"), e))?;
         let what = messages(self.file.count());
         diagnostics.note(&format!(
             "{what} added to '{path}', to be sent with --json-lines"

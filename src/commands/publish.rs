@@ -492,8 +492,9 @@ impl Outcome<'_> {
         };
         let more = more && !matches!(end, End::Complete);
         let line = self.tally.line();
+        let verdict = self.tally.judge(end, accepted, more);
         let kept = match self.unsent {
-            Some(unsent) => unsent.finish(&line, self.diagnostics),
+            Some(unsent) => unsent.finish(&told(&verdict, &line), self.diagnostics),
             None => Ok(()),
         };
         let skipped = self.messages.skipped();
@@ -501,7 +502,7 @@ impl Outcome<'_> {
             self.diagnostics
                 .warn(&format!("skipped {skipped} that were no messages"));
         }
-        kept.and(self.tally.judge(end, accepted, more))?;
+        kept.and(verdict)?;
         match input_error {
             None => Ok(()),
             Some(error) => Err(input::broken_off(
@@ -510,6 +511,15 @@ impl Outcome<'_> {
                 "--skip-bad goes on behind it",
             )),
         }
+    }
+}
+
+/// The verdict with the tally's line, which most verdicts hold already.
+fn told(verdict: &Result<(), Error>, line: &str) -> String {
+    match verdict.as_ref().map_err(Error::in_full) {
+        Ok(()) => line.to_owned(),
+        Err(why) if why.contains(line) => why,
+        Err(why) => format!("{line}: {why}"),
     }
 }
 

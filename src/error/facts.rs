@@ -96,7 +96,9 @@ impl Error {
             Self::Session(error) => Facts::session(error),
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
-            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } => Facts::of("connection-lost"),
+            Self::ConnectionLost(_)
+            | Self::RetriesUsedUp { .. }
+            | Self::DroppedAgainAndAgain { .. } => Facts::of("connection-lost"),
             Self::PublishRefused { topic, why } => Facts {
                 topic: Some(topic.clone()),
                 ..Facts::refusal("publish-refused", why)

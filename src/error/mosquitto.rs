@@ -39,9 +39,10 @@ impl Error {
                 | SessionError::Encode(_) => code::PROTOCOL,
             },
             Self::Dial(error) => dial_exit_code(error),
-            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
-                code::CONNECTION_LOST
-            }
+            Self::ConnectionLost(_)
+            | Self::RetriesUsedUp { .. }
+            | Self::DroppedAgainAndAgain { .. }
+            | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
             Self::Authentication(_) => code::AUTH,
             Self::TimedOut(_) | Self::NoReply(_) => code::TIMEOUT,
             // The broker's DISCONNECT is the end of the work, and no failure; so is a refused
@@ -79,9 +80,10 @@ impl Error {
             },
             Self::Dial(error) => dial(error),
             Self::Tls(error) => tls(error),
-            Self::ConnectionLost(_) | Self::RetriesUsedUp { .. } | Self::NotAcknowledged { .. } => {
-                LOST.into()
-            }
+            Self::ConnectionLost(_)
+            | Self::RetriesUsedUp { .. }
+            | Self::DroppedAgainAndAgain { .. }
+            | Self::NotAcknowledged { .. } => LOST.into(),
             Self::Authentication(_) => "Error: Authorisation failed\n".into(),
             Self::TimedOut(_) | Self::NoReply(_) => "Timed out\n".into(),
             Self::SubscribeRefused(_) => "All subscription requests were denied.\n".into(),

@@ -45,6 +45,16 @@ fn acknowledges_one_of_three() -> Scripted {
     })
 }
 
+/// A broker of MQTT 5 that refuses its first message: quota exceeded.
+fn refuses_the_first() -> Scripted {
+    Scripted::welcoming(|peer| {
+        let id = peer.expect(wire::PUBLISH).id();
+        let body = [&id.to_be_bytes()[..], &[0x97, 0]].concat();
+        peer.send(wire::packet(wire::PUBACK << 4, &body));
+        peer.until_closed();
+    })
+}
+
 #[test]
 fn what_was_not_acknowledged_is_in_the_file_in_order_and_the_end_is_7() {
     for version in VERSIONS {
@@ -151,6 +161,22 @@ fn a_refused_message_and_the_rest_are_kept_and_the_end_is_5() {
 }
 
 #[test]
+fn a_single_refused_message_is_counted_too() {
+    let broker = refuses_the_first();
+    mozzie("pub -V 5 -t a/b -m x -q 1")
+        .at(broker.port)
+        .run()
+        .fails(
+            5,
+            &[
+                "'a/b'",
+                "quota exceeded (151)",
+                "0 of 1 messages acknowledged",
+            ],
+        );
+}
+
+#[test]
 fn a_file_that_cannot_be_opened_is_2_and_nothing_is_sent() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
@@ -195,6 +221,28 @@ fn a_full_disk_under_the_file_is_1_and_said() {
         .fails(
             1,
             &["1 of 3 messages acknowledged", "--unsent", "no space left"],
+        );
+}
+
+#[test]
+fn a_full_disk_under_the_file_does_not_hide_a_refusal() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let broker = refuses_the_first();
+    mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
+        .at(broker.port)
+        .stdin("1\n2\n")
+        .run()
+        .fails(
+            1,
+            &[
+                "'a/b'",
+                "quota exceeded (151)",
+                "messages acknowledged",
+                "--unsent",
+                "no space left",
+            ],
         );
 }
 
@@ -396,6 +444,37 @@ fn retry_says_how_often_and_0_never() {
             .run();
         done.fails(7, &["1 of 2 messages acknowledged", "hint:"]);
         assert_eq!(receive.recv().unwrap(), attempts, "{done}");
+    }
+}
+
+#[test]
+fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
+    for qos in ["1", "2"] {
+        let (send, receive) = mpsc::channel();
+        let broker = Scripted::start(move |door| {
+            let mut seen = 0;
+            while let Some(mut peer) = door.accept_within(Duration::from_secs(1)) {
+                seen += 1;
+                peer.welcome(false);
+                peer.expect(wire::PUBLISH);
+                peer.close();
+            }
+            send.send(seen).unwrap();
+        });
+        mozzie("pub -V 311 -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
+            .at(broker.port)
+            .option("-q", qos)
+            .run()
+            .fails(
+                7,
+                &[
+                    "0 of 1 messages acknowledged",
+                    "5 times in a row",
+                    "hint:",
+                    "-V 5",
+                ],
+            );
+        assert_eq!(receive.recv().unwrap(), 5);
     }
 }
 
