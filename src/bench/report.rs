@@ -198,7 +198,8 @@ pub(super) fn health(
     Health {
         busiest: shares.reduce(f64::max),
         socket_full: if socket_time > 0.0 {
-            recorder.socket_full_ns as f64 / socket_time
+            // A wait is added up when it ends, and that may be while the run drains.
+            (recorder.socket_full_ns as f64 / socket_time).min(1.0)
         } else {
             0.0
         },

@@ -195,14 +195,15 @@ fn messages_lost_at_the_end_are_lost_too() {
 fn without_a_drain_what_has_not_come_is_not_yet_lost() {
     let (done, json) = run(1, 1, "--drain 0s", |number, publish, hand| {
         hand.acknowledge(publish);
-        if number < 97 {
+        if number < 50 {
             hand.pass_on(publish);
         }
     });
     done.status(8);
     assert_eq!(figure(&json, "lost"), 0);
     assert_eq!(fault(&json, "not yet arrived").0, figure(&json, "pending"));
-    assert!(figure(&json, "pending") >= 3);
+    // The last acknowledgements are not waited for either, so the number differs.
+    assert!(figure(&json, "pending") > 0);
     adds_up(&json);
 }
 

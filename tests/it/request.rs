@@ -567,8 +567,10 @@ fn a_signal_ends_the_server_and_the_command_with_all_that_it_started() {
     let broker = Mosquitto::start();
     let folder = tempfile::TempDir::new().unwrap();
     let mark = folder.path().join("ended");
+    // Its start is told from inside the pipeline: a shell that is signalled while it forks notes that
+    // for its trap and waits for the pipeline that it is about to start, which no signal will end.
     let command = format!(
-        "trap 'touch {}; exit 1' TERM; touch {}; while :; do sleep 0.02; done | cat",
+        "trap 'touch {}; exit 1' TERM; while :; do touch {}; sleep 0.02; done | cat",
         mark.display(),
         folder.path().join("started").display()
     );

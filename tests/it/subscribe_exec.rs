@@ -18,8 +18,8 @@ fn exec(port: u16, options: &str, command: &str, folder: &TempDir) -> Mozzie {
         .env("DIR", folder.path())
 }
 
-/// Says that it has begun, and goes on when the file `go` is there.
-const WAITS: &str = "cat >>$DIR/begun; echo >>$DIR/begun; \
+/// Says that it has begun, with a whole line at once, and goes on when the file `go` is there.
+const WAITS: &str = "echo $(cat) >>$DIR/begun; \
                      while [ ! -e $DIR/go ]; do sleep 0.02; done";
 
 fn lines(path: &Path) -> Vec<String> {
