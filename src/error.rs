@@ -333,7 +333,7 @@ impl Error {
                 Some("--retry forever goes on trying, --retry-max-delay says how slowly".to_owned())
             }
             Self::DroppedAgainAndAgain { .. } => Some(
-                "the broker may not allow their topic, QoS or size: with -V 5 it can say why"
+                "the broker may not allow their topic, QoS or size; before MQTT 5 (-V 5) it cannot say so"
                     .to_owned(),
             ),
             Self::NotAcknowledged { hint, .. } => hint.clone(),
