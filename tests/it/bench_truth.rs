@@ -193,16 +193,13 @@ fn messages_lost_at_the_end_are_lost_too() {
 
 #[test]
 fn without_a_drain_what_has_not_come_is_not_yet_lost() {
-    let (done, json) = run(1, 1, "--drain 0s", |number, publish, hand| {
+    // All are withheld, for not every acknowledgement is read before such a run ends.
+    let (done, json) = run(1, 1, "--drain 0s", |_, publish, hand| {
         hand.acknowledge(publish);
-        if number < 50 {
-            hand.pass_on(publish);
-        }
     });
     done.status(8);
     assert_eq!(figure(&json, "lost"), 0);
     assert_eq!(fault(&json, "not yet arrived").0, figure(&json, "pending"));
-    // The last acknowledgements are not waited for either, so the number differs.
     assert!(figure(&json, "pending") > 0);
     adds_up(&json);
 }
