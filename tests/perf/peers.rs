@@ -1,32 +1,33 @@
-//! Drives the bench engine without the command line, and serves as the sink that other clients are
-//! measured against: `cargo bench --bench engine -- MODE [OPTION=VALUE]…`.
+//! What the clients are measured against: `cargo bench --bench peers -- MODE [OPTION=VALUE]…`.
 //!
-//! `sink` listens and drains until it is killed: `port` (free), `threads` (1), `forward` (0),
-//! `ack-delay-ms` (0).
-//! `load` runs one plan and prints its report: `port` (a peer in this process), `publishers` (1),
-//! `subscribers` (0), `qos` (0), `size` (16), `messages`, `seconds`, `in-flight` (20), `rate`, `workers`
-//! (1), `version` (311), `topic`, `ack-delay-ms` (0).
-//! `idle` opens `clients` (10000) connections to `port` and prints what each costs this process.
-//! `bare` is a plain socket loop to compare with: `connections` (1000) to `port`, each of which writes
-//! a ready-made QoS 1 PUBLISH of 16 bytes and waits for its PUBACK, for `seconds` (5).
-#![allow(dead_code, unused_imports, clippy::print_stdout, clippy::print_stderr)]
+//! `sink` is bench's built-in peer in a process of its own: it prints its port, and drains until it is
+//! killed. `threads` (1), `forward` (0: hand publishes on to subscribers).
+//! `bare` is an open loop without any accounting, to compare with: over `connections` (1000) to `port` it
+//! writes `rate` (50000) ready-made PUBLISH packets of 16 bytes a second at `qos` (0 or 1) for `seconds` (4), as
+//! evenly and with the same alarm as bench, reads what comes back, and prints how many it wrote.
+#![allow(dead_code, unused_imports, clippy::print_stdout)]
 
-#[path = "../../src/bench/mod.rs"]
-mod bench;
-#[path = "../../src/mqtt/mod.rs"]
-mod mqtt;
-#[path = "../../src/net/mod.rs"]
-mod net;
-#[path = "../../src/output/bench/mod.rs"]
-mod output_bench;
+#[path = "../../src/bench"]
+mod bench {
+    pub mod peer;
+    pub mod ready;
+    pub mod timers;
+}
+#[path = "../../src/mqtt"]
+mod mqtt {
+    pub mod text;
+    pub mod topic;
+}
 
 use std::error::Error;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bench::peer::{Peer, PeerOptions};
-use bench::{BenchPlan, Pace, Payload, Sizes, Stop, TopicTemplate};
-use mqtt::{QoS, Version};
+use bench::timers::{Alarm, GRAIN};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -57,151 +58,70 @@ fn main() -> Outcome {
     let options = Options(options);
     match mode.as_deref() {
         Some("sink") => sink(&options),
-        Some("load") => load(&options),
-        Some("idle") => idle(&options),
         Some("bare") => bare(&options),
-        _ => Err("use sink, load, idle or bare".into()),
+        _ => Err("use sink or bare".into()),
     }
 }
 
-fn peer_options(options: &Options) -> Result<PeerOptions, Box<dyn Error>> {
-    Ok(PeerOptions {
+fn sink(options: &Options) -> Outcome {
+    let peer = Peer::start(PeerOptions {
         threads: options.get("threads")?.unwrap_or(1),
         forward: options.get("forward")?.unwrap_or(0) > 0,
-        ack_delay: options.get("ack-delay-ms")?.map(Duration::from_millis),
         ..PeerOptions::default()
-    })
-}
-
-fn sink(options: &Options) -> Outcome {
-    let port = options.get("port")?.unwrap_or(0);
-    let peer = Peer::listen(([127, 0, 0, 1], port).into(), peer_options(options)?)?;
+    })?;
     println!("{}", peer.address().port());
     loop {
         std::thread::park();
     }
 }
 
-/// A plan for the peer at `port`, or for one that is started here.
-fn plan(options: &Options) -> Result<(BenchPlan, Option<Peer>), Box<dyn Error>> {
-    let (address, peer) = match options.get::<u16>("port")? {
-        Some(port) => (([127, 0, 0, 1], port).into(), None),
-        None => {
-            let forward = options.get::<usize>("subscribers")?.unwrap_or(0) > 0;
-            let peer = Peer::start(PeerOptions {
-                forward,
-                ..peer_options(options)?
-            })?;
-            (peer.address(), Some(peer))
-        }
-    };
-    let mut plan = BenchPlan::new(bench::tcp(address));
-    let qos: QoS = options.get("qos")?.unwrap_or_default();
-    plan.session.version = options.get("version")?.unwrap_or(Version::V311);
-    plan.publishers.count = options.get("publishers")?.unwrap_or(1);
-    plan.publishers.qos = qos;
-    let size = options.get("size")?.unwrap_or(16);
-    plan.payload = Payload::Filler(Sizes::fixed(size));
-    plan.publishers.in_flight = options.get("in-flight")?.unwrap_or(20);
-    plan.subscribers.count = options.get("subscribers")?.unwrap_or(0);
-    plan.subscribers.qos = qos;
-    plan.stop = Stop {
-        messages: options.get("messages")?,
-        duration: options.get("seconds")?.map(Duration::from_secs_f64),
-    };
-    plan.pace = options.get("rate")?.map(Pace::constant);
-    plan.workers = options.get("workers")?.unwrap_or(1);
-    if let Some(topic) = options.get::<String>("topic")? {
-        plan.topics = vec![TopicTemplate::new(&topic)?];
-    }
-    Ok((plan, peer))
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-}
-
-fn load(options: &Options) -> Outcome {
-    let (plan, _peer) = plan(options)?;
-    let run = bench::run(plan, std::future::pending(), |progress| {
-        eprintln!("{}", output_bench::render_progress(progress));
-    });
-    let report = runtime()?.block_on(run)?;
-    let look = output_bench::Look {
-        colour: false,
-        picture: false,
-    };
-    output_bench::render_report(&report, look, &mut std::io::stdout())?;
-    Ok(())
-}
-
-fn idle(options: &Options) -> Outcome {
-    let clients = options.get("clients")?.unwrap_or(10_000);
-    let (mut plan, _) = plan(options)?;
-    plan.publishers.count = 0;
-    plan.subscribers.count = clients;
-    plan.stop = Stop {
-        messages: None,
-        duration: Some(Duration::from_secs(2)),
-    };
-    let before = resident()?;
-    let mut up = None;
-    let run = bench::run(plan, std::future::pending(), |progress| {
-        if progress.open == clients && up.is_none() {
-            up = resident().ok();
-        }
-    });
-    let report = runtime()?.block_on(run)?;
-    let up = up.ok_or("not all connections came up")?;
-    println!(
-        "{clients} connections up after {:?}, {} bytes of process memory each",
-        report.times.connect,
-        up.saturating_sub(before) / clients as u64
-    );
-    Ok(())
-}
-
 fn bare(options: &Options) -> Outcome {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01x";
-    const PUBLISH: &[u8] = b"\x32\x20\x00\x0cmozzie/bench\x00\x010123456789abcdef";
+    const QOS_0: &[u8] = b"\x30\x1e\x00\x0cmozzie/bench0123456789abcdef";
+    const QOS_1: &[u8] = b"\x32\x20\x00\x0cmozzie/bench\x00\x010123456789abcdef";
     let port: u16 = options.get("port")?.ok_or("bare needs a port")?;
-    let seconds = options.get("seconds")?.unwrap_or(5.0);
-    let end = std::time::Instant::now() + Duration::from_secs_f64(seconds);
-    let messages = runtime()?.block_on(async {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..options.get("connections")?.unwrap_or(1000) {
-            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    let connections = options.get("connections")?.unwrap_or(1000);
+    let rate: f64 = options.get("rate")?.unwrap_or(50_000.0);
+    let seconds: f64 = options.get("seconds")?.unwrap_or(4.0);
+    let publish = match options.get("qos")?.unwrap_or(0) {
+        0 => QOS_0,
+        _ => QOS_1,
+    };
+    let messages = (rate * seconds) as usize;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut streams = Vec::new();
+        for _ in 0..connections {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
             stream.set_nodelay(true)?;
-            tasks.spawn(async move {
-                let mut answer = [0; 4];
-                stream.write_all(CONNECT).await?;
-                stream.read_exact(&mut answer).await?;
-                let mut messages = 0u64;
-                while std::time::Instant::now() < end {
-                    stream.write_all(PUBLISH).await?;
-                    stream.read_exact(&mut answer).await?;
-                    messages += 1;
+            stream.write_all(CONNECT).await?;
+            stream.read_exact(&mut [0; 4]).await?;
+            let stream = Arc::new(stream);
+            streams.push(stream.clone());
+            tokio::spawn(async move {
+                let mut answers = [0; 64];
+                while stream.readable().await.is_ok() {
+                    // False readiness, or the end: whatever it is, the writer notices too.
+                    let _ = stream.try_read(&mut answers);
                 }
-                Ok::<_, std::io::Error>(messages)
             });
         }
-        let mut messages = 0;
-        while let Some(task) = tasks.join_next().await {
-            messages += task??;
+        let mut alarm = Alarm::new()?;
+        let start = Instant::now();
+        for (number, stream) in streams.iter().cycle().take(messages).enumerate() {
+            let due = start + Duration::from_secs_f64(number as f64 / rate);
+            let wait = due.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                alarm.set(wait.max(GRAIN))?;
+                alarm.rings().await?;
+            }
+            if stream.try_write(publish)? != publish.len() {
+                return Err("a packet was cut".into());
+            }
         }
-        Ok::<_, Box<dyn Error>>(messages)
-    })?;
-    println!("{messages}");
-    Ok(())
-}
-
-/// Resident memory of this process, in bytes.
-fn resident() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(number.ok_or("no VmRSS")?.parse::<u64>()? * 1024)
+        println!("{messages}");
+        Ok(())
+    })
 }
