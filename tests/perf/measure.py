@@ -40,9 +40,9 @@ def pin(core):
 class Sink:
     """A draining peer in a process of its own, on another core than the client where there are two."""
 
-    def __init__(self, peers, *options):
+    def __init__(self, peers, *options, core=CORES[0]):
         self.process = subprocess.Popen(
-            [peers, "sink", *options], stdout=subprocess.PIPE, preexec_fn=pin(CORES[0])
+            [peers, "sink", *options], stdout=subprocess.PIPE, preexec_fn=pin(core)
         )
         self.port = self.process.stdout.readline().decode().strip()
 
@@ -90,7 +90,7 @@ def cpu(command, stdin=None):
 
 
 def head():
-    print(f"{'CPU per message':<44}{'ours':>11}{'theirs':>12}{'ratio':>8}{'best':>8}", flush=True)
+    print(f"{'CPU per message':<49}{'ours':>11}{'theirs':>12}{'ratio':>8}{'best':>8}", flush=True)
 
 
 def show(name, ours, theirs, goal):
@@ -98,6 +98,6 @@ def show(name, ours, theirs, goal):
     mine, other = statistics.median(ours), statistics.median(theirs)
     best = min(ours) / min(theirs)
     print(
-        f"{name:<44}{mine * 1e6:>8.3f} us{other * 1e6:>9.3f} us{mine / other:>8.2f}{best:>8.2f}   (goal {goal})",
+        f"{name:<49}{mine * 1e6:>8.3f} us{other * 1e6:>9.3f} us{mine / other:>8.2f}{best:>8.2f}   (goal {goal})",
         flush=True,
     )
