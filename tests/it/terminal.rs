@@ -57,7 +57,9 @@ fn payloads_are_safe_and_topics_coloured_on_a_terminal_alone() {
         format!(r"\x1b[36ma/b\x1b[0m {safe}")
     );
     let plain = format!("a/b {safe}");
-    assert_eq!(shown(&broker, "-v", "NO_COLOR=1"), plain);
+    for no in ["NO_COLOR=1", "CLICOLOR=0", "TERM=dumb"] {
+        assert_eq!(shown(&broker, "-v", no), plain, "{no}");
+    }
     assert_eq!(shown(&broker, "-v --color never", ""), plain);
     assert_eq!(
         shown(&broker, "-v --color always", "NO_COLOR=1"),
