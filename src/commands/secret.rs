@@ -26,6 +26,13 @@ struct Ways<'a> {
     command_option: &'static str,
 }
 
+pub fn password_is_given(args: &LoginArgs) -> bool {
+    args.password.is_some()
+        || args.password_file.is_some()
+        || args.password_prompt
+        || args.password_command.is_some()
+}
+
 pub fn password(args: &LoginArgs) -> Result<Option<Secret>, Error> {
     let question = || match &args.username {
         Some(name) => format!("Password of {name}: "),

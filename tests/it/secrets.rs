@@ -184,6 +184,17 @@ fn the_question_can_be_suspended_and_comes_again() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_password_that_cannot_be_used() {
+    // The same without a terminal: the question would come first.
+    needs!("setsid");
+    program_at(Path::new("/usr/bin/setsid"), "--wait")
+        .arg(env!("CARGO_BIN_EXE_mozzie"))
+        .args("pub -t a -m x -p 1 --password-prompt")
+        .run()
+        .fails(2, &["a password needs a user name"]);
+}
+
+#[test]
 fn without_a_terminal_the_question_is_2() {
     needs!("setsid");
     program_at(Path::new("/usr/bin/setsid"), "--wait")
