@@ -173,6 +173,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the broker cannot do it for anybody: it said so in CONNACK, or says so now.
+    pub fn is_a_lack(&self) -> bool {
+        self.reason.is_none_or(Reason::is_not_supported)
+    }
+
     /// The same in other words.
     pub fn worded(self, text: String) -> Self {
         Self { text, ..self }

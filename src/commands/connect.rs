@@ -267,22 +267,23 @@ fn login(
         (None, Some(name)) => Some(text("-L", name)?),
         (None, None) => None,
     };
+    let of_url = url.and_then(|url| url.password.clone());
+    let is_given = of_url.is_some() || secret::password_is_given(args);
+    // Before anybody is asked for it.
+    if is_given && username.is_none() && version != Version::V5 {
+        return Err(Error::usage(
+            format!("a password needs a user name in MQTT {version}"),
+            "give the user name with -u, or use -V 5",
+        ));
+    }
     let password = match secret::password(args)? {
         Some(password) => Some(password),
-        None => url
-            .and_then(|url| url.password.clone())
-            .map(net::Secret::new),
+        None => of_url.map(net::Secret::new),
     };
-    if let Some(password) = &password {
-        if username.is_none() && version != Version::V5 {
-            return Err(Error::usage(
-                format!("a password needs a user name in MQTT {version}"),
-                "give the user name with -u, or use -V 5",
-            ));
-        }
-        if password.expose().len() > usize::from(u16::MAX) {
-            return Err(Error::usage("the password is longer than 65535 bytes", ""));
-        }
+    if let Some(password) = &password
+        && password.expose().len() > usize::from(u16::MAX)
+    {
+        return Err(Error::usage("the password is longer than 65535 bytes", ""));
     }
     let password = password.map(|password| Secret(Bytes::copy_from_slice(password.expose())));
     Ok((username, password))

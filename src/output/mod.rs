@@ -35,7 +35,7 @@ use format::Complaint;
 pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
-pub use prompt::{Answer, ask_secret};
+pub use prompt::{Answer, Question};
 pub use rate::Rate;
 pub use sink::Sink;
 pub use table::Table;
