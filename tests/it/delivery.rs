@@ -1,6 +1,12 @@
 //! What `pub` says and keeps when it cannot finish: exit codes, counts, `--unsent`, `--timeout`, `--drain`, `--retry`.
 
-use std::{fs, path::Path, sync::mpsc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::mpsc,
+    time::Duration,
+};
 
 use crate::{
     needs,
@@ -395,9 +401,56 @@ fn drain_says_how_long_a_signal_waits_and_the_rest_is_kept() {
     run.write("1\n2\n3\n4\nhalf a li");
     published.recv().unwrap();
     run.signal("INT");
-    run.finish()
-        .fails(130, &["of 4 messages acknowledged", "3 messages added to"]);
+    run.finish().fails(
+        130,
+        &[
+            "9 bytes of a record whose end had not come",
+            "of 4 messages acknowledged",
+            "3 messages added to",
+        ],
+    );
     assert_eq!(kept(&file), ["2", "3", "4"]);
+}
+
+#[test]
+fn a_file_that_can_grow_no_more_holds_whole_lines_and_is_added_to_behind_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let input = folder.path().join("input");
+    let lines: String = (0..400).map(|n| format!("{n}\n")).collect();
+    fs::write(&input, lines).unwrap();
+    let broker = acknowledges_one_of_three();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' pub -t a -l -q 1 -M 3 -h 127.0.0.1 -p {} --unsent '{}' <'{}'",
+        env!("CARGO_BIN_EXE_mozzie"),
+        broker.port,
+        file.display(),
+        input.display(),
+    );
+    let out = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--unsent: cannot write"), "{stderr}");
+    let first = kept(&file);
+    assert!((10..390).contains(&first.len()), "{}", first.len());
+    let expected: Vec<_> = (1..=first.len()).map(|n| n.to_string()).collect();
+    assert_eq!(first, expected);
+
+    // As a run leaves it that was killed while it wrote.
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.truncate(text.len() - 10);
+    fs::write(&file, text).unwrap();
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -t a -l -q 1")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("x\ny\nz\n")
+        .run()
+        .fails(7, &["1 of 3"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let last: Vec<_> = text.lines().skip(first.len()).collect();
+    assert_eq!(last.len(), 2, "{last:?}");
+    assert!(last[0].contains("\"y\"") && last[1].contains("\"z\""));
 }
 
 #[test]
