@@ -25,6 +25,8 @@ use crate::signal::{Signal, Signals};
 const BATCH: usize = 64 * 1024;
 /// Messages that are kept between two looks at signals.
 const REST_AT_ONCE: usize = 1000;
+/// How long the end of a record that is half read is waited for when time is over.
+const RECORD_END: Duration = Duration::from_millis(100);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
 
@@ -370,7 +372,9 @@ impl<'a> Publisher<'a> {
     fn takes_no_more(&self) -> bool {
         self.stopped
             || self.messages.has_ended()
-            || (self.interrupted.is_some() && self.messages.is_waiting())
+            || (self.interrupted.is_some()
+                && self.messages.is_waiting()
+                && self.messages.unfinished() == 0)
     }
 
     fn is_done(&mut self) -> bool {
@@ -452,6 +456,7 @@ impl Outcome<'_> {
             self.messages.stop_reading();
         }
         let mut waited = false;
+        let record_end = Instant::now() + RECORD_END;
         loop {
             for _ in 0..REST_AT_ONCE {
                 let Some(message) = self.messages.next() else {
@@ -465,10 +470,11 @@ impl Outcome<'_> {
             tell_skipped(&mut self.messages, self.diagnostics);
             let waits = self.messages.is_waiting();
             let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
-            if self.messages.has_ended() || failed || (waits && !read_on) {
+            let nothing_read = waits && self.messages.unfinished() == 0;
+            if self.messages.has_ended() || failed || (nothing_read && !read_on) {
                 break;
             }
-            if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
+            if let (true, true, false, Some(unsent)) = (read_on, waits, waited, &self.unsent) {
                 waited = true;
                 let path = unsent.path();
                 self.diagnostics
@@ -479,7 +485,14 @@ impl Outcome<'_> {
                 _ = signals.next() => break,
                 () = self.messages.ready(), if waits => {}
                 () = tokio::task::yield_now(), if !waits => {}
+                () = sleep_until(Some(record_end)), if waits && !read_on => break,
             }
+        }
+        let lost = self.messages.unfinished();
+        if lost > 0 {
+            self.diagnostics.warn(&format!(
+                "{lost} bytes of a record whose end had not come were read, and are in no message"
+            ));
         }
         self.tally.taken(self.messages.set_aside());
     }
@@ -502,15 +515,20 @@ impl Outcome<'_> {
             self.diagnostics
                 .warn(&format!("skipped {skipped} that were no messages"));
         }
-        kept.and(verdict)?;
-        match input_error {
+        let read = match input_error {
             None => Ok(()),
             Some(error) => Err(input::broken_off(
                 error,
                 &line,
                 "--skip-bad goes on behind it",
             )),
+        };
+        let delivered = kept.and(verdict);
+        if let (Err(_), Err(error)) = (&delivered, &read) {
+            // What the exit code cannot say as well.
+            self.diagnostics.warn(&error.in_full());
         }
+        delivered.and(read)
     }
 }
 

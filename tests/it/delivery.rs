@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     path::Path,
     process::Command,
     sync::mpsc,
@@ -22,6 +23,11 @@ fn kept(file: &Path) -> Vec<String> {
             object["payload"].as_str().expect("text").to_owned()
         })
         .collect()
+}
+
+/// The same, where there may be no file.
+fn kept_if_any(file: &Path) -> Vec<String> {
+    file.exists().then(|| kept(file)).unwrap_or_default()
 }
 
 /// Takes this many publishes, acknowledges the first `acks` of them, and returns to the script.
@@ -410,6 +416,82 @@ fn drain_says_how_long_a_signal_waits_and_the_rest_is_kept() {
         ],
     );
     assert_eq!(kept(&file), ["2", "3", "4"]);
+}
+
+#[test]
+fn what_ends_before_the_input_leaves_whole_lines_in_the_pipe() {
+    // No chunk that is read ends where a line does.
+    let all: Vec<String> = (0..400).map(|n| format!("{n:01000}")).collect();
+    for (options, signal, code) in [("", Some("TERM"), 143), ("--timeout 300ms", None, 7)] {
+        let (send, published) = mpsc::channel();
+        let (taken, were_taken) = mpsc::channel();
+        let (go, signalled) = mpsc::channel::<()>();
+        let broker = Scripted::welcoming(move |peer| {
+            let mut payloads = Vec::new();
+            while let Some(frame) = peer.next() {
+                if frame.kind() != wire::PUBLISH {
+                    continue;
+                }
+                payloads.push(String::from_utf8(frame.payload(false).to_vec()).unwrap());
+                if payloads.len() == 1 {
+                    send.send(()).unwrap();
+                    signalled.recv().unwrap();
+                }
+                if signal.is_some() {
+                    peer.send(wire::ack(wire::PUBACK, frame.id()));
+                }
+            }
+            taken.send(payloads).unwrap();
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rest");
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let lines = format!("{}\n", all.join("\n"));
+        let producer = std::thread::spawn(move || writer.write_all(lines.as_bytes()).unwrap());
+        let run = mozzie("pub -t a -l -q 1 -M 1")
+            .args(options)
+            .at(broker.port)
+            .option("--unsent", &file)
+            .stdin_pipe(reader.try_clone().unwrap())
+            .start();
+        published.recv().unwrap();
+        if let Some(signal) = signal {
+            run.signal(signal);
+            // Let it be seen before the window opens.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        go.send(()).unwrap();
+        run.finish().fails(code, &["not read to its end"]);
+        let mut found = were_taken.recv().unwrap();
+        if signal.is_none() {
+            // The first was under way.
+            found.clear();
+        }
+        found.extend(kept_if_any(&file));
+        let mut rest = String::new();
+        let mut reader = reader;
+        reader.read_to_string(&mut rest).unwrap();
+        producer.join().unwrap();
+        assert!(!rest.is_empty(), "{code}: all was read");
+        found.extend(rest.lines().map(str::to_owned));
+        let wrong = found.iter().zip(&all).find(|(found, line)| found != line);
+        assert_eq!(wrong, None, "{code}");
+        assert_eq!(found.len(), all.len(), "{code}");
+    }
+}
+
+#[test]
+fn a_bad_record_is_told_beside_what_was_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -q 1 --topic-separator =")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("a=1\na=2\na=3\nbad\na=5\n")
+        .run()
+        .fails(7, &["line 4 of stdin", "1 of 3 messages acknowledged"]);
+    assert_eq!(kept(&file), ["2", "3"]);
 }
 
 #[test]
