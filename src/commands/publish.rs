@@ -29,6 +29,8 @@ const REST_AT_ONCE: usize = 1000;
 const RECORD_END: Duration = Duration::from_millis(100);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
+/// The same after this time, for those that come slowly.
+const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
@@ -118,6 +120,10 @@ struct Publisher<'a> {
     verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
+    /// When QoS 0 messages will have waited long for a PINGREQ behind them.
+    confirm_at: Option<Instant>,
+    /// They have.
+    confirm_now: bool,
     progress: Option<Progress>,
 }
 
@@ -137,6 +143,8 @@ impl<'a> Publisher<'a> {
             interrupted: None,
             verdict: None,
             pause_until: None,
+            confirm_at: None,
+            confirm_now: false,
             progress: plan.progress,
         }
     }
@@ -167,6 +175,7 @@ impl<'a> Publisher<'a> {
                 return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
+            let confirm_at = self.confirm_at;
             let progress_due = self.progress.as_ref().map(Progress::due);
             tokio::select! {
                 event = self.client.next(true) => match event {
@@ -175,6 +184,10 @@ impl<'a> Publisher<'a> {
                 },
                 () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
+                () = sleep_until(confirm_at), if confirm_at.is_some() => {
+                    self.confirm_at = None;
+                    self.confirm_now = true;
+                }
                 () = sleep_until(progress_due), if progress_due.is_some() => self.draw_progress(),
                 () = sleep_until(deadline), if deadline.is_some() => {
                     return match self.interrupted {
@@ -220,6 +233,7 @@ impl<'a> Publisher<'a> {
             ClientEvent::Retrying { why, pause } => {
                 self.connected = false;
                 self.tally.broke(&why);
+                (self.confirm_at, self.confirm_now) = (None, false);
                 if let Some(unsent) = &mut self.unsent {
                     unsent.broke();
                 }
@@ -259,16 +273,18 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Asks whether QoS 0 messages have arrived: at the end, and now and then before, so that a
-    /// connection that breaks leaves few in doubt.
+    /// Asks whether QoS 0 messages have arrived: at the end, and before after many of them or some time,
+    /// so that a connection that breaks leaves few in doubt.
     fn confirm(&mut self) -> Result<(), Error> {
         let unmarked = self.tally.unmarked();
         let wanted = unmarked >= UNCONFIRMED
+            || self.confirm_now
             || self.unsent.as_ref().is_some_and(Unsent::is_full)
             || self.takes_no_more();
         if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
             self.client.session().ping()?;
             self.tally.mark();
+            (self.confirm_at, self.confirm_now) = (None, false);
         }
         Ok(())
     }
@@ -334,6 +350,8 @@ impl<'a> Publisher<'a> {
                 self.tally.taken(1);
                 if packet_id == 0 {
                     self.tally.set_out();
+                    self.confirm_at
+                        .get_or_insert_with(|| Instant::now() + UNCONFIRMED_FOR);
                     if let Some(unsent) = &mut self.unsent {
                         unsent.set_out(message);
                     }

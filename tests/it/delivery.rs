@@ -809,6 +809,29 @@ fn qos_0_lines_before_a_break_are_counted_as_unknown() {
 }
 
 #[test]
+fn qos_0_lines_that_come_slowly_are_confirmed_meanwhile() {
+    let (send, confirmed) = mpsc::channel();
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.welcome();
+        peer.expect(wire::PUBLISH);
+        let ping = peer.next_raw().unwrap();
+        assert_eq!(ping.kind(), wire::PINGREQ);
+        peer.send(wire::PINGRESP_BYTES);
+        peer.close();
+        let mut again = door.welcome();
+        send.send(()).unwrap();
+        again.expect(wire::DISCONNECT);
+    });
+    let mut run = mozzie("pub -t a -l").at(broker.port).start();
+    run.write("one\n");
+    confirmed.recv().unwrap();
+    run.close_stdin();
+    // Nobody is in doubt about the line.
+    run.finish().status(0);
+    broker.finish();
+}
+
+#[test]
 fn a_closed_stderr_does_not_end_the_work() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
