@@ -1,5 +1,6 @@
 //! The only folder that writes to stdout or stderr.
 
+mod append_file;
 pub mod bench;
 mod cjson;
 mod colour;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use append_file::AppendFile;
 pub use colour::{Color, Palette};
 pub use display::Display;
 pub use folder::Folder;
