@@ -67,12 +67,18 @@ pub enum Error {
     /// Requests that a command should have answered and did not.
     #[error("{unanswered} of {total} requests got no reply")]
     Unanswered { unanswered: u64, total: u64 },
-    /// The connection broke too often.
-    #[error("{why}; {}", retries_text(*.retries))]
-    RetriesUsedUp { why: String, retries: u32 },
-    /// The broker accepts us, and drops each connection once it has our messages.
-    #[error("{why}, {times} times in a row after messages were sent and none was acknowledged")]
-    DroppedAgainAndAgain { why: String, times: u32 },
+    /// The connection broke too often, the last time in this way.
+    #[error("{last}; {}", retries_text(*.retries))]
+    RetriesUsedUp { last: Box<Error>, retries: u32 },
+    /// The broker accepts us, and ends each connection before anything comes of it. `publishing`: it has
+    /// messages then and acknowledges none; `suspicion`: who else may be the reason.
+    #[error("{last}, {times} times in a row {}", drops_text(*.publishing))]
+    DroppedAgainAndAgain {
+        last: Box<Error>,
+        times: u32,
+        publishing: bool,
+        suspicion: Option<String>,
+    },
     /// A command did not do its work for messages.
     #[error("{0}")]
     Command(String),
@@ -293,9 +299,10 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_)
-            | Self::RetriesUsedUp { .. }
-            | Self::DroppedAgainAndAgain { .. } => 3,
+            Self::ConnectionLost(_) => 3,
+            Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
+                last.exit_code()
+            }
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
@@ -332,10 +339,12 @@ impl Error {
             Self::RetriesUsedUp { .. } => {
                 Some("--retry forever goes on trying, --retry-max-delay says how slowly".to_owned())
             }
-            Self::DroppedAgainAndAgain { .. } => Some(
-                "the broker may not allow their topic, QoS or size; before MQTT 5 (-V 5) it cannot say so"
-                    .to_owned(),
-            ),
+            Self::DroppedAgainAndAgain {
+                last,
+                publishing,
+                suspicion,
+                ..
+            } => Some(drops_hint(last, *publishing, suspicion.as_deref())),
             Self::NotAcknowledged { hint, .. } => hint.clone(),
             Self::Authentication(_) => Some(
                 "leave out -D connect authentication-method and log in with -u and --password-file"
@@ -416,6 +425,28 @@ fn retries_text(retries: u32) -> String {
         0 => "--retry 0 wants no other attempt".to_owned(),
         1 => "1 attempt to connect again was in vain".to_owned(),
         _ => format!("{retries} attempts to connect again were in vain"),
+    }
+}
+
+fn drops_text(publishing: bool) -> &'static str {
+    match publishing {
+        true => "after messages were sent and none was acknowledged",
+        false => "soon after it had accepted the connection",
+    }
+}
+
+fn drops_hint(last: &Error, publishing: bool, suspicion: Option<&str>) -> String {
+    let refusal = match (publishing, last) {
+        (true, Error::Ended(_)) => "the broker may not allow their topic, QoS or size",
+        (true, _) => {
+            "the broker may not allow their topic, QoS or size; before MQTT 5 (-V 5) it cannot say so"
+        }
+        (false, _) => "the broker may not allow what is asked for",
+    };
+    match suspicion {
+        Some(suspicion) if publishing => format!("{refusal}; or {suspicion}"),
+        Some(suspicion) => suspicion.to_owned(),
+        None => refusal.to_owned(),
     }
 }
 

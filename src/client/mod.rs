@@ -16,8 +16,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
+use plan::{Again, Break, GiveUp, Patience};
 pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
-use plan::{Break, GiveUp, Patience};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -47,6 +47,8 @@ pub enum ClientEvent {
     Retrying {
         why: String,
         pause: Duration,
+        /// What the user may want to look at. Comes once.
+        hint: Option<String>,
     },
     /// All output has left. Comes once after output was written.
     Drained,
@@ -106,7 +108,7 @@ impl Client {
         Self {
             state,
             session,
-            patience: Patience::new(&plan, now),
+            patience: Patience::new(plan.reconnect, plan.retry, plan.wait_for_broker, now),
             plan,
             input: BytesMut::new(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -317,14 +319,8 @@ impl Client {
                 Err(Error::Authentication(method))
             }
             other => {
-                if matches!(
-                    other,
-                    Event::Message(..) | Event::Acknowledged(_) | Event::Pong
-                ) {
+                if is_progress(&other) {
                     self.patience.progress();
-                }
-                if matches!(other, Event::Acknowledged(_)) {
-                    self.patience.acknowledged();
                 }
                 Ok(ClientEvent::Session(other))
             }
@@ -395,19 +391,45 @@ impl Client {
         let verdict = self
             .patience
             .broke(how, under_way, Instant::now(), fastrand::f64());
-        let why = error.to_string();
         match verdict {
-            Ok(pause) => {
+            Ok(Again { pause, suspicious }) => {
                 self.session.closed();
                 self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
-                Ok(ClientEvent::Retrying { why, pause })
+                Ok(ClientEvent::Retrying {
+                    why: error.to_string(),
+                    pause,
+                    hint: self.suspicion().filter(|_| suspicious),
+                })
             }
             Err(GiveUp::Final) => Err(error),
-            Err(GiveUp::UsedUp { retries }) => Err(Error::RetriesUsedUp { why, retries }),
-            Err(GiveUp::DroppedAgainAndAgain { times }) => {
-                Err(Error::DroppedAgainAndAgain { why, times })
-            }
+            Err(GiveUp::UsedUp { retries }) => Err(Error::RetriesUsedUp {
+                last: Box::new(error),
+                retries,
+            }),
+            Err(GiveUp::DroppedAgainAndAgain { times }) => Err(Error::DroppedAgainAndAgain {
+                last: Box::new(error),
+                times,
+                publishing: under_way,
+                suspicion: self.suspicion(),
+            }),
         }
+    }
+
+    /// Before MQTT 5 a broker does not say that another client has taken our place.
+    fn suspicion(&self) -> Option<String> {
+        let id = self.plan.typed_id.as_ref()?;
+        Some(format!(
+            "is another client using the client identifier '{id}'?"
+        ))
+    }
+}
+
+/// Whether what we are there for goes on. What is retained comes with each subscription again.
+fn is_progress(event: &Event) -> bool {
+    match event {
+        Event::Message(publish, _) => !publish.message.retain,
+        Event::Acknowledged(_) | Event::Pong => true,
+        _ => false,
     }
 }
 

@@ -215,13 +215,13 @@ impl<'a> Publisher<'a> {
     fn handle(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Connected { .. } => self.connected = true,
-            ClientEvent::Retrying { why, pause } => {
+            ClientEvent::Retrying { why, pause, hint } => {
                 self.connected = false;
                 self.tally.broke(&why);
                 if let Some(unsent) = &mut self.unsent {
                     unsent.broke();
                 }
-                self.diagnostics.retrying(&why, pause);
+                self.diagnostics.retrying(&why, pause, hint.as_deref());
             }
             ClientEvent::Drained => self.drained(),
             ClientEvent::Session(Event::Acknowledged(ack)) => {

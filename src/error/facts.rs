@@ -96,9 +96,10 @@ impl Error {
             Self::Session(error) => Facts::session(error),
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
-            Self::ConnectionLost(_)
-            | Self::RetriesUsedUp { .. }
-            | Self::DroppedAgainAndAgain { .. } => Facts::of("connection-lost"),
+            Self::ConnectionLost(_) => Facts::of("connection-lost"),
+            Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
+                last.facts()
+            }
             Self::PublishRefused { topic, why } => Facts {
                 topic: Some(topic.clone()),
                 ..Facts::refusal("publish-refused", why)
