@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::conduct::{Beyond, Conduct, Qos0, Refused, Unfinished};
 use super::delivery::{End, Tally, Unsent};
 use super::progress::{Count, Progress};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::dialect::Dialect;
 use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
 use crate::mqtt::packet::Message;
@@ -31,6 +32,7 @@ const UNCONFIRMED: u64 = 10_000;
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
+    conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -50,7 +52,8 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let progress = progress(&args, dialect);
+    let conduct = Conduct::of(dialect, args.input.stdin_lines);
+    let progress = progress(&args, conduct);
     let url = args.connection.broker.url.as_ref();
     let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
     // Properties of JSON lines must not be lost.
@@ -60,9 +63,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     };
     let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
-    if !dialect.is_native() && !args.input.stdin_lines {
-        connection.reconnect = Reconnect::Never;
-    }
+    connection.reconnect = conduct.reconnect;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
     // Before anything is read from a pipe, which would be lost.
@@ -80,6 +81,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     )?;
     Ok(PublishPlan {
         connection,
+        conduct,
         messages,
         unsent,
         timeout: args.delivery.timeout.map(|span| span.0),
@@ -90,16 +92,17 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
 }
 
 /// A line for who looks and has not asked for other lines, or for none, and does not type the input.
-fn progress(args: &PublishArgs, dialect: Dialect) -> Option<Progress> {
+fn progress(args: &PublishArgs, conduct: Conduct) -> Option<Progress> {
     let typing = args.input.file.is_none() && io::stdin().is_terminal();
     let from_stream = args.input.file.is_some() || args.input.stdin_lines || args.records.are_any();
-    let wanted = dialect.is_native() && from_stream && !typing;
+    let wanted = conduct.shows_progress && from_stream && !typing;
     let alone = !args.debug.quiet && args.debug.debug == 0;
     (wanted && alone).then(Progress::on_terminal).flatten()
 }
 
 struct Publisher<'a> {
     client: Client,
+    conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -123,6 +126,7 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
+            conduct: plan.conduct,
             messages: plan.messages,
             unsent: plan.unsent,
             timeout: plan.timeout,
@@ -207,7 +211,7 @@ impl<'a> Publisher<'a> {
 
     /// Whether a signal leaves time for what is under way: the first one, at a broker that is known.
     fn may_drain(&mut self) -> bool {
-        self.diagnostics.dialect().is_native()
+        self.conduct.unfinished == Unfinished::Accounted
             && self.interrupted.is_none()
             && self.client.session().times_accepted() > 0
     }
@@ -251,9 +255,9 @@ impl<'a> Publisher<'a> {
         if self.tally.drained() {
             self.begin_pause();
         }
-        if !self.diagnostics.dialect().is_native() {
-            // written is delivered, to mosquitto_pub
-            self.tally.trust();
+        match self.conduct.qos_0 {
+            Qos0::Written => self.tally.trust(),
+            Qos0::Confirmed => {}
         }
     }
 
@@ -264,7 +268,8 @@ impl<'a> Publisher<'a> {
         let wanted = unmarked >= UNCONFIRMED
             || self.unsent.as_ref().is_some_and(Unsent::is_full)
             || self.takes_no_more();
-        if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
+        let asks = self.conduct.qos_0 == Qos0::Confirmed;
+        if unmarked > 0 && wanted && self.connected && asks {
             self.client.session().ping()?;
             self.tally.mark();
         }
@@ -272,11 +277,13 @@ impl<'a> Publisher<'a> {
     }
 
     fn refused_by_broker(&mut self, ack: Acknowledged) {
-        if !self.diagnostics.dialect().is_native() {
-            return self.warn_as_mosquitto(&ack);
+        match self.conduct.refused {
+            Refused::Warning => self.warn_as_mosquitto(&ack),
+            Refused::Failure => {
+                let why = Refusal::of(ack.reason, &ack.properties);
+                self.refuse(*ack.refused.unwrap_or_default(), why);
+            }
         }
-        let why = Refusal::of(ack.reason, &ack.properties);
-        self.refuse(*ack.refused.unwrap_or_default(), why);
     }
 
     /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
@@ -341,13 +348,13 @@ impl<'a> Publisher<'a> {
                 self.messages.put_back(message);
             }
             Err(PublishError::QosNotSupported { .. })
-                if !self.diagnostics.dialect().is_native() =>
+                if self.conduct.beyond == Beyond::AsMosquitto =>
             {
                 self.verdict = Some(Verdict::qos_not_supported());
                 self.stopped = true;
             }
             // mosquitto_pub leaves the flag out and says nothing.
-            Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
+            Err(PublishError::RetainNotSupported) if self.conduct.beyond == Beyond::AsMosquitto => {
                 message.retain = false;
                 self.messages.put_back(message);
             }
@@ -382,12 +389,12 @@ impl<'a> Publisher<'a> {
 
     /// Ends the connection, keeps what was not acknowledged, and says what became of all.
     async fn settle(self, end: End, mut signals: Signals) -> Result<(), Error> {
-        let native = self.diagnostics.dialect().is_native();
         let mut client = self.client;
         let mut outcome = Outcome {
             messages: self.messages,
             tally: self.tally,
             unsent: self.unsent,
+            conduct: self.conduct,
             diagnostics: self.diagnostics,
         };
         let accepted = client.session().times_accepted() > 0;
@@ -412,7 +419,8 @@ impl<'a> Publisher<'a> {
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        if native && (self.stopped || !matches!(end, End::Complete)) {
+        let accounted = self.conduct.unfinished == Unfinished::Accounted;
+        if accounted && (self.stopped || !matches!(end, End::Complete)) {
             outcome.take_the_rest(&end, &mut signals).await;
         }
         outcome.judge(end, accepted)
@@ -424,6 +432,7 @@ struct Outcome<'a> {
     messages: Messages,
     tally: Tally,
     unsent: Option<Unsent>,
+    conduct: Conduct,
     diagnostics: &'a Diagnostics,
 }
 
@@ -486,9 +495,9 @@ impl Outcome<'_> {
 
     fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
         let input_error = self.messages.take_error();
-        let more = match self.diagnostics.dialect() {
-            Dialect::Native => self.messages.may_have_more() && input_error.is_none(),
-            Dialect::Mosquitto(_) => matches!(end, End::Interrupted(_)),
+        let more = match self.conduct.unfinished {
+            Unfinished::Accounted => self.messages.may_have_more() && input_error.is_none(),
+            Unfinished::Left => matches!(end, End::Interrupted(_)),
         };
         let more = more && !matches!(end, End::Complete);
         let line = self.tally.line();
