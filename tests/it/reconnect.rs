@@ -477,14 +477,7 @@ fn a_login_that_is_refused_on_the_way_back_never_loops() {
             let mut peer = door.welcome();
             peer.grant();
             peer.close();
-            let mut again = door.accept();
-            again.connect();
-            again.send(wire::connack(
-                again.v5,
-                false,
-                if again.v5 { 0x86 } else { 4 },
-            ));
-            again.until_closed();
+            door.accept().refuse(wire::BAD_LOGIN);
             assert!(
                 door.accept_within(Duration::from_millis(500)).is_none(),
                 "no third attempt"
@@ -542,10 +535,7 @@ fn qos_0_lines_that_a_broken_connection_swallowed_are_no_success() {
         peer.expect(wire::PUBLISH);
         // What lies unread makes this a reset.
         peer.close();
-        let mut again = door.accept();
-        again.connect();
-        again.send(wire::connack(again.v5, false, 5));
-        again.until_closed();
+        door.accept().refuse(wire::NOT_AUTHORIZED);
     });
     let input = "some line\n".repeat(200_000);
     let done = mozzie("pub -t a -l -q 0")
