@@ -135,13 +135,17 @@ impl Verdict {
         }
     }
 
-    /// The broker takes only messages of a lower QoS.
-    pub fn qos_not_supported() -> Self {
+    /// What mosquitto_pub makes of a message that is beyond what the broker takes.
+    pub fn beyond(error: &PublishError) -> Self {
+        let why = match error {
+            PublishError::QosNotSupported { .. } => {
+                "Error: Message QoS not supported on broker, try a lower QoS.\n"
+            }
+            _ => "",
+        };
         Self {
-            code: 7,
-            text: "Error: Message QoS not supported on broker, try a lower QoS.\n\
-                   Error: The connection was lost\n"
-                .to_owned(),
+            code: mosquitto::code::CONNECTION_LOST,
+            text: format!("{why}{}", mosquitto::LOST),
             usage: String::new(),
         }
     }
@@ -166,6 +170,8 @@ pub struct Refusal {
     text: String,
     reason: Option<Reason>,
     reason_string: Option<String>,
+    /// What was found before anything was sent.
+    found: Option<PublishError>,
 }
 
 impl Refusal {
@@ -176,12 +182,23 @@ impl Refusal {
             text: with_details(reason.to_string(), properties),
             reason: Some(reason),
             reason_string: string.map(ToString::to_string),
+            found: None,
         }
     }
 
     /// The same in other words.
     pub fn worded(self, text: String) -> Self {
         Self { text, ..self }
+    }
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        Self {
+            text: error.to_string(),
+            found: Some(error),
+            ..Self::default()
+        }
     }
 }
 
@@ -250,7 +267,7 @@ impl Error {
     pub fn refused(topic: &str, error: &PublishError) -> Self {
         Self::PublishRefused {
             topic: topic.to_owned(),
-            why: error.to_string().into(),
+            why: error.clone().into(),
         }
     }
 

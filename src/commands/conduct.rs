@@ -37,8 +37,10 @@ pub enum Refused {
 pub enum Beyond {
     /// It is refused before it is sent.
     Refused,
-    /// It is sent without retain; its QoS is the end, in words that only mosquitto has.
-    AsMosquitto,
+    /// The same, but where it is only retain, that is left out in silence.
+    WithoutRetain,
+    /// The same, and the refusal is told as the loss of the connection that mosquitto_pub makes of it.
+    Disconnects,
 }
 
 /// What becomes of messages when a signal or an error comes before their end.
@@ -67,10 +69,13 @@ impl Conduct {
                     true => Reconnect::WhenAccepted,
                     false => Reconnect::Never,
                 },
+                beyond: match line_by_line {
+                    true => Beyond::WithoutRetain,
+                    false => Beyond::Disconnects,
+                },
                 shows_progress: false,
                 qos_0: Qos0::Written,
                 refused: Refused::Warning,
-                beyond: Beyond::AsMosquitto,
                 unfinished: Unfinished::Left,
             },
         }

@@ -243,7 +243,7 @@ impl<'a> Publisher<'a> {
                 }
             }
             ClientEvent::Session(Event::Undeliverable { message, error, .. }) => {
-                self.refuse(*message, error.to_string());
+                self.refuse(*message, error);
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
@@ -347,20 +347,16 @@ impl<'a> Publisher<'a> {
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
                 self.messages.put_back(message);
             }
-            Err(PublishError::QosNotSupported { .. })
-                if self.conduct.beyond == Beyond::AsMosquitto =>
-            {
-                self.verdict = Some(Verdict::qos_not_supported());
-                self.stopped = true;
-            }
-            // mosquitto_pub leaves the flag out and says nothing.
-            Err(PublishError::RetainNotSupported) if self.conduct.beyond == Beyond::AsMosquitto => {
+            Err(PublishError::RetainNotSupported) if self.conduct.beyond != Beyond::Refused => {
                 message.retain = false;
                 self.messages.put_back(message);
             }
             Err(error) => {
                 self.tally.taken(1);
-                self.refuse(message, error.to_string());
+                if self.conduct.beyond == Beyond::Disconnects {
+                    self.verdict = Some(Verdict::beyond(&error));
+                }
+                self.refuse(message, error);
             }
         }
     }

@@ -307,7 +307,7 @@ impl<'a> Server<'a> {
                 self.refused("a reply", why);
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
-                self.refused("a reply", error.to_string());
+                self.refused("a reply", error);
             }
             other => subscription::aside(other, self.diagnostics),
         }
