@@ -88,9 +88,20 @@ pub enum Error {
         total: u64,
         why: String,
         hint: Option<String>,
+        /// What ended it, where that is a failure of its own.
+        cause: Option<Box<Error>>,
     },
     #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Interrupted(Signal, Option<String>),
+    /// What was not acknowledged cannot be kept in the file of `--unsent`. `outcome` is what became of
+    /// all messages; where that is a failure, `verdict` is it.
+    #[error("{outcome}, and --unsent: cannot write '{}'", path.display())]
+    Unsent {
+        outcome: String,
+        path: PathBuf,
+        source: io::Error,
+        verdict: Option<Box<Error>>,
+    },
     #[error("{what}")]
     Io {
         what: String,
@@ -325,6 +336,7 @@ impl Error {
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::BadRecord { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
@@ -386,6 +398,7 @@ impl Error {
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
             | Self::Checks { .. }
+            | Self::Unsent { .. }
             | Self::Io { .. } => None,
         }
     }

@@ -475,7 +475,7 @@ impl Outcome<'_> {
             }
             if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
                 waited = true;
-                let path = unsent.path();
+                let path = unsent.path().display();
                 self.diagnostics
                     .note(&format!("the rest of the input goes to '{path}'"));
             }
@@ -498,16 +498,16 @@ impl Outcome<'_> {
         let more = more && !matches!(end, End::Complete);
         let line = self.tally.line();
         let verdict = self.tally.judge(end, accepted, more);
-        let kept = match self.unsent {
-            Some(unsent) => unsent.finish(&told(&verdict, &line), self.diagnostics),
-            None => Ok(()),
+        let verdict = match self.unsent {
+            Some(unsent) => keep(unsent, verdict, &line, self.diagnostics),
+            None => verdict,
         };
         let skipped = self.messages.skipped();
         if skipped > 0 {
             self.diagnostics
                 .warn(&format!("skipped {skipped} that were no messages"));
         }
-        kept.and(verdict)?;
+        verdict?;
         match input_error {
             None => Ok(()),
             Some(error) => Err(input::broken_off(
@@ -517,6 +517,25 @@ impl Outcome<'_> {
             )),
         }
     }
+}
+
+/// Ends the file of `--unsent`. That it cannot be written hides nothing of the verdict.
+fn keep(
+    unsent: Unsent,
+    verdict: Result<(), Error>,
+    line: &str,
+    diagnostics: &Diagnostics,
+) -> Result<(), Error> {
+    let path = unsent.path().to_owned();
+    let Err(source) = unsent.finish(diagnostics) else {
+        return verdict;
+    };
+    Err(Error::Unsent {
+        outcome: told(&verdict, line),
+        path,
+        source,
+        verdict: verdict.err().map(Box::new),
+    })
 }
 
 /// The verdict with the tally's line, which most verdicts hold already.

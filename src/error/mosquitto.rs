@@ -62,6 +62,7 @@ impl Error {
             | Self::EmptyInput
             | Self::BadRecord { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)
@@ -124,6 +125,7 @@ impl Error {
             },
             Self::Usage { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)

@@ -222,21 +222,29 @@ fn a_full_disk_under_the_file_does_not_hide_a_refusal() {
     if !Path::new("/dev/full").exists() {
         return;
     }
-    let broker = refuses_the_first();
-    mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
-        .at(broker.port)
-        .stdin("1\n2\n")
-        .run()
-        .fails(
-            1,
-            &[
-                "'a/b'",
-                "quota exceeded (151)",
-                "messages acknowledged",
-                "--unsent",
-                "no space left",
-            ],
-        );
+    let fails = |option: &str| {
+        let broker = refuses_the_first();
+        mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
+            .args(option)
+            .at(broker.port)
+            .stdin("1\n2\n")
+            .run()
+    };
+    let fragments = [
+        "'a/b'",
+        "quota exceeded (151)",
+        "messages acknowledged",
+        "--unsent",
+        "no space left",
+    ];
+    fails("").fails(1, &fragments);
+    let facts = [
+        "\"code\":1,\"kind\":\"io\"",
+        "\"reason_code\":151",
+        "\"reason\":\"quota exceeded\"",
+        "\"topic\":\"a/b\"",
+    ];
+    fails("--json-errors").ends(1, "", &[&facts[..], &fragments].concat());
 }
 
 #[test]
