@@ -73,8 +73,10 @@ pub fn plan(
         alias_topics: false,
         any_alias: !dialect.is_native(),
     };
+    let is_typed = args.login.id.is_some() || args.login.id_prefix.is_some();
     Ok(ConnectionPlan {
         endpoint: endpoint::plan(args, dialect)?,
+        typed_id: is_typed.then(|| client_id.clone()),
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
