@@ -24,7 +24,7 @@ use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
-use crate::net::{self, DialError, Dialed, Stream, TlsClient};
+use crate::net::{self, DialError, Dialed, Stream, TlsClient, TlsProblem};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
@@ -233,6 +233,9 @@ impl Client {
                 self.input.reserve(READ_SIZE);
                 match pin!(stream.read_buf(&mut self.input)).poll(cx) {
                     Poll::Ready(Ok(0)) => {
+                        if let Some(error) = self.refused_by_tls(None) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = self.broken.take();
                         let why = why.unwrap_or_else(|| "the broker closed the connection".into());
                         return Poll::Ready(self.dropped(why));
@@ -245,6 +248,9 @@ impl Client {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
+                        if let Some(error) = self.refused_by_tls(Some(&error)) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = match (net::explain_io(&error), self.broken.take()) {
                             (None, Some(earlier)) => earlier,
                             _ => stream_words(&error),
@@ -409,6 +415,25 @@ impl Client {
         }
     }
 
+    /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake:
+    /// the layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
+    fn refused_by_tls(&mut self, error: Option<&io::Error>) -> Option<DialError> {
+        let before = self.plan.reconnect == Reconnect::WhenAccepted && self.accepted_at.is_none();
+        let tls = self.plan.endpoint.tls.as_ref().filter(|_| before)?;
+        let problem = match error.and_then(net::explain_io) {
+            Some(problem) => problem,
+            None if tls.lacks_wanted_certificate() => TlsProblem::Closed {
+                certificate_wanted: true,
+            },
+            None => return None,
+        };
+        self.session.closed();
+        Some(DialError::Tls {
+            with: self.plan.endpoint.to_string(),
+            problem,
+        })
+    }
+
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
         // Through a proxy, it is the proxy that mosquitto_sub reaches.
         let proxied = self.plan.reconnect == Reconnect::WhenReached && error.is_behind_proxy();
@@ -453,13 +478,9 @@ impl Client {
             Reconnect::Never => true,
         };
         if final_break {
-            let tls = self.plan.endpoint.tls.as_ref();
-            let why = if tls.is_some_and(TlsClient::lacks_wanted_certificate) {
-                format!("{why}; it wants a client certificate (--cert and --key)")
-            } else {
-                format!("{why} before it accepted the connection")
-            };
-            return Err(Error::ConnectionLost(why));
+            return Err(Error::ConnectionLost(format!(
+                "{why} before it accepted the connection"
+            )));
         }
         let stood = self.accepted_at.take().map(|at| at.elapsed());
         if stood.is_some_and(|stood| self.plan.retry.is_success(stood)) {

@@ -239,18 +239,20 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
         source,
     };
     let mut data = Vec::new();
-    let size = if path == Path::new("-") {
+    let is_stdin = path == Path::new("-");
+    let size = if is_stdin {
         io::stdin().lock().take(limit + 1).read_to_end(&mut data)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut data))
     }
     .map_err(refuse)?;
     if size as u64 > limit {
+        let what = match is_stdin {
+            true => "stdin".to_owned(),
+            false => format!("'{}'", path.display()),
+        };
         return Err(Error::usage(
-            format!(
-                "{option}: '{}' is larger than {limit} bytes, the most that fits",
-                path.display()
-            ),
+            format!("{option}: {what} is larger than {limit} bytes, the most that fits"),
             "",
         ));
     }

@@ -3,7 +3,6 @@
 pub mod bench;
 mod cjson;
 mod colour;
-mod digits;
 mod display;
 pub mod doctor;
 mod folder;

@@ -6,7 +6,7 @@ use super::time::Pieces;
 use super::{Complaint, Layout, Number, Step, Template, float, hex};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{PropertyId, Value};
-use crate::output::digits::padded;
+use crate::digits::padded;
 use crate::output::spread::spread;
 use crate::output::time::Clock;
 use crate::output::{cjson, json, terminal};
