@@ -86,11 +86,22 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
         return Ok(first_line(&data));
     }
     // Byte by byte, so that the rest of stdin can be the messages.
+    #[expect(
+        clippy::unbuffered_bytes,
+        reason = "a buffer would take more than the line"
+    )]
     let line = stdin().and_then(|stdin| {
-        let line = stdin.bytes().take_while(|byte| !matches!(byte, Ok(b'\n')));
+        let line = stdin
+            .take(LIMIT + 1)
+            .bytes()
+            .take_while(|byte| !matches!(byte, Ok(b'\n')));
         line.collect::<io::Result<Vec<u8>>>()
     });
     match line {
+        Ok(line) if line.len() as u64 > LIMIT => Err(Error::usage(
+            format!("{option}: the first line of stdin is longer than {LIMIT} bytes"),
+            "",
+        )),
         Ok(line) => Ok(first_line(&line)),
         Err(error) => Err(Error::usage(
             format!("{option}: cannot read stdin: {}", io_reason(&error)),

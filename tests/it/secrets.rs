@@ -195,6 +195,17 @@ fn nobody_is_asked_for_a_password_that_cannot_be_used() {
 }
 
 #[test]
+fn a_line_that_does_not_end_is_no_password() {
+    mozzie("pub -t a -m x -u me --password-file -")
+        .stdin_file(Path::new("/dev/zero"))
+        .run()
+        .fails(
+            2,
+            &["--password-file: the first line of stdin is longer than 65536"],
+        );
+}
+
+#[test]
 fn without_a_terminal_the_question_is_2() {
     needs!("setsid");
     program_at(Path::new("/usr/bin/setsid"), "--wait")
