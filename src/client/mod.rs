@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
-pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
+pub use plan::{ConnectionPlan, Reconnect};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -24,7 +24,7 @@ use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
-use crate::net::{self, DialError, Dialed, Stream, TlsClient};
+use crate::net::{self, DialError, Dialed, Retry, Stream, TlsClient};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
