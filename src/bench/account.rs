@@ -2,12 +2,15 @@
 
 mod gaps;
 
+use std::collections::BTreeMap;
+
 use gaps::Gaps;
 
 use super::ranges::Ranges;
 use super::recorder::{Counts, Place};
 use super::sequence::Sequence;
 use super::shape::Shape;
+use super::strays::{Strays, Unexcused};
 use crate::mqtt::QoS;
 
 /// One publisher's part of the account. Messages are numbered from 0 in the order of publishing.
@@ -25,6 +28,10 @@ pub struct Sent {
     pub unanswered: u64,
     /// QoS 1 and 2: what was refused, or never acknowledged, so that it need not arrive.
     pub excused: Ranges,
+    /// What the publisher itself sent a second time, so that it may arrive twice, and after what it had
+    /// sent meanwhile: at QoS 1 all that was not acknowledged when a connection broke, at QoS 2 only
+    /// where the broker had not kept the session.
+    pub sent_again: Ranges,
 }
 
 /// One subscriber's part of the account.
@@ -43,6 +50,8 @@ pub struct Got {
     /// Messages without stamps, which cannot be told apart.
     pub unstamped: u64,
     pub odd: Odd,
+    /// By publisher.
+    pub strays: BTreeMap<u32, Strays>,
 }
 
 impl Default for Got {
@@ -55,6 +64,7 @@ impl Default for Got {
             sequences: Vec::new(),
             unstamped: 0,
             odd: Odd::default(),
+            strays: BTreeMap::new(),
         }
     }
 }
@@ -86,8 +96,6 @@ pub struct Terms<'a> {
     /// Of the publishers.
     pub qos: QoS,
     pub stamped: bool,
-    /// Each publisher has one topic.
-    pub ordered: bool,
     /// Nothing was due any more at the end, or nothing came for as long as the plan waits.
     pub settled: bool,
 }
@@ -132,8 +140,11 @@ pub struct Breaches {
     pub lost: u64,
     pub first_lost: Vec<Place>,
     pub pending: u64,
+    /// Messages that came more often than they were sent.
     pub duplicated: u64,
+    pub first_duplicated: Vec<Place>,
     pub out_of_order: u64,
+    pub first_out_of_order: Vec<Place>,
 }
 
 /// Places that are named.
@@ -176,6 +187,7 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) 
             account.unstamped(heard, sent, got)
         };
         account.charge(terms, got, missing);
+        account.judge_strays(terms, subscriber, got, sent);
     }
     account
 }
@@ -296,6 +308,50 @@ impl Account {
             self.unstamped(heard, sent, &whole)
         };
         self.charge(terms, &whole, missing);
+        for (number, member) in got.iter().enumerate().filter(|(_, got)| got.subscribed) {
+            let granted = whole.granted;
+            let member = Got {
+                granted,
+                strays: member.strays.clone(),
+                ..Got::default()
+            };
+            self.judge_strays(terms, number, &member, sent);
+        }
+    }
+
+    /// Which of the messages that came twice or too late break a promise.
+    fn judge_strays(&mut self, terms: Terms<'_>, subscriber: usize, got: &Got, sent: &[Sent]) {
+        let may_repeat = terms.qos.min(got.granted) == QoS::AtLeastOnce;
+        let none = Ranges::default();
+        for (publisher, strays) in &got.strays {
+            let again = sent
+                .get(*publisher as usize)
+                .map_or(&none, |sent| &sent.sent_again);
+            let place = |sequence| Place {
+                subscriber: subscriber as u32,
+                publisher: *publisher,
+                sequence,
+            };
+            let breaches = &mut self.breaches;
+            for (numbers, count, first) in [
+                (
+                    Some(&strays.repeated).filter(|_| !may_repeat),
+                    &mut breaches.duplicated,
+                    &mut breaches.first_duplicated,
+                ),
+                (
+                    Some(&strays.overtaken),
+                    &mut breaches.out_of_order,
+                    &mut breaches.first_out_of_order,
+                ),
+            ] {
+                let Some(numbers) = numbers else { continue };
+                let unexcused = Unexcused::of(numbers, again, MAX_PLACES);
+                *count += unexcused.count;
+                self.exact &= unexcused.exact;
+                name(first, unexcused.first.into_iter().map(place));
+            }
+        }
     }
 
     /// Says what a subscriber's missing messages are, and which promises that breaks.
@@ -329,12 +385,6 @@ impl Account {
             breaches.lost += lost;
             breaches.pending += pending;
             name(&mut breaches.first_lost, first);
-        }
-        if promise != QoS::AtLeastOnce {
-            breaches.duplicated += got.odd.duplicated;
-        }
-        if terms.ordered {
-            breaches.out_of_order += got.odd.out_of_order;
         }
     }
 

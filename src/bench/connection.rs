@@ -430,6 +430,11 @@ impl Connection {
         }
         let resumed = self.session.is_resumed();
         self.renewed |= self.was_ready && !resumed;
+        if let Role::Publisher(publisher) = &mut self.role
+            && self.was_ready
+        {
+            publisher.reconnected(resumed, shared.plan.publishers.qos);
+        }
         match &self.role {
             // A session that the broker has kept has its subscriptions.
             Role::Subscriber(subscriber) if !(self.was_ready && resumed) => {

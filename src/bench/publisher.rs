@@ -42,6 +42,7 @@ pub struct Publisher {
     in_flight: InFlight,
     acknowledged: u64,
     refused: Ranges,
+    sent_again: Ranges,
 }
 
 enum Topic {
@@ -92,6 +93,7 @@ impl Publisher {
             in_flight: InFlight::default(),
             acknowledged: 0,
             refused: Ranges::default(),
+            sent_again: Ranges::default(),
         })
     }
 
@@ -152,6 +154,7 @@ impl Publisher {
             refused,
             unanswered: excused.count() - refused,
             excused,
+            sent_again: std::mem::take(&mut self.sent_again),
         }
     }
 
@@ -317,6 +320,15 @@ impl Publisher {
     /// lost with the connection, and otherwise the session sends it again.
     pub fn cut(&mut self, now: Now, shared: &mut Shared) {
         self.count_sent(self.batch.ends.len() - self.batch.sent, now, shared);
+    }
+
+    /// The connection is made again, and the session sends again what was not acknowledged. To a kept
+    /// session of QoS 2 that is no second message; all else may come twice.
+    pub fn reconnected(&mut self, resumed: bool, qos: QoS) {
+        if !resumed || qos == QoS::AtLeastOnce {
+            let again = &mut self.sent_again;
+            self.in_flight.numbers().for_each(|one| again.insert(one));
+        }
     }
 
     /// A message was answered; its token is its number.

@@ -414,7 +414,6 @@ impl Run {
             shape: &self.shape,
             qos: plan.publishers.qos,
             stamped: plan.payload.is_stamped(),
-            ordered: plan.is_ordered(),
             settled: self.settled,
         };
         let account = settle(terms, &sent, &got, &group);

@@ -1,10 +1,13 @@
 //! A connection's part as a subscriber: tells whose message it is, how old, and whether it is new.
 
+use std::collections::BTreeMap;
+
 use super::account::{Got, Odd};
 use super::clock::Now;
 use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
 use super::stamp::Stamp;
+use super::strays::Strays;
 use super::timing::Timing;
 use super::worker::Shared;
 use crate::mqtt::QoS;
@@ -19,6 +22,8 @@ pub struct Subscriber {
     /// Messages without stamps, which cannot be told apart.
     unstamped: u64,
     odd: Odd,
+    /// By publisher; empty as long as all is well.
+    strays: BTreeMap<u32, Strays>,
 }
 
 /// What a slot has, of a list that is as long as was needed so far.
@@ -37,6 +42,7 @@ impl Subscriber {
             sequences: Vec::new(),
             unstamped: 0,
             odd: Odd::default(),
+            strays: BTreeMap::new(),
         }
     }
 
@@ -107,12 +113,16 @@ impl Subscriber {
             Arrival::OutOfOrder => {
                 self.odd.out_of_order += 1;
                 recorder.counts.out_of_order += 1;
-                recorder.oddities.out_of_order.note(now.ns, place);
+                if shared.plan.is_ordered() {
+                    let strays = self.strays.entry(stamp.publisher).or_default();
+                    strays.overtaken.insert(number);
+                }
             }
             Arrival::Duplicate => {
                 self.odd.duplicated += 1;
                 recorder.counts.duplicated += 1;
-                recorder.oddities.duplicated.note(now.ns, place);
+                let strays = self.strays.entry(stamp.publisher).or_default();
+                strays.repeated.insert(number);
                 return;
             }
             Arrival::Undecided => {
@@ -153,6 +163,7 @@ impl Subscriber {
             sequences: std::mem::take(&mut self.sequences),
             unstamped: self.unstamped,
             odd: self.odd,
+            strays: std::mem::take(&mut self.strays),
         }
     }
 }

@@ -314,6 +314,70 @@ fn what_is_never_acknowledged_is_named_and_need_not_arrive() {
     assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 98));
 }
 
+/// Takes part in a QoS 2 flow until the publisher has no more to say.
+fn take_qos_2(publisher: &mut Peer, count: usize, mut take: impl FnMut(&Frame)) {
+    for _ in 0..count {
+        let publish = publisher.expect(wire::PUBLISH);
+        take(&publish);
+        publisher.send(wire::ack(wire::PUBREC, publish.id()));
+        let release = publisher.expect(wire::PUBREL);
+        publisher.send(wire::ack(wire::PUBCOMP, release.id()));
+    }
+}
+
+#[test]
+fn what_a_publisher_sends_again_after_a_lost_session_is_not_the_brokers_fault() {
+    // The broker has passed 5 on when the connection breaks, and forgets that; or 3 twice besides.
+    for repeats in [false, true] {
+        let broker = Scripted::start(move |door: &Door| {
+            let mut subscriber = door.welcome();
+            let subscribe = subscriber.expect(wire::SUBSCRIBE);
+            subscriber.send(wire::suback(false, subscribe.id(), &[2]));
+            let mut id = 0;
+            let mut pass_on = |publish: &Frame| {
+                id += 1;
+                subscriber.publish(2, id, publish.topic(), publish.payload(false));
+                id
+            };
+            let mut first = door.welcome();
+            take_qos_2(&mut first, 5, |publish| {
+                if pass_on(publish) == 4 && repeats {
+                    pass_on(publish);
+                }
+            });
+            pass_on(&first.expect(wire::PUBLISH));
+            first.close();
+            let mut second = door.welcome();
+            take_qos_2(&mut second, 5, |publish| {
+                pass_on(publish);
+            });
+            thread::scope(|scope| {
+                scope.spawn(|| drop(subscriber.drain()));
+                scope.spawn(|| drop(second.drain()));
+            });
+        });
+        let done = mozzie("bench --json --workers 1 -q 2 -n 10 -M 1 --reconnect --drain 300ms")
+            .at(broker.port)
+            .run();
+        broker.finish();
+        let json: Value = serde_json::from_str(&done.stdout_text()).unwrap();
+        adds_up(&json);
+        assert_eq!(figure(&json, "acknowledged"), 10);
+        assert_eq!((figure(&json, "arrived"), figure(&json, "lost")), (10, 0));
+        assert_eq!(figure(&json, "duplicated"), 1 + u64::from(repeats));
+        let again = &json["publishers"][0]["sent_again"]["ranges"];
+        assert_eq!(*again, serde_json::json!([[5, 5]]));
+        if repeats {
+            assert_eq!(fault(&json, "duplicated"), (1, vec![3]));
+        } else {
+            // That the connection broke is one, all the same.
+            let faults = json["faults"].as_array().unwrap();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(fault(&json, "broken connections").0, 1);
+        }
+    }
+}
+
 #[test]
 fn a_late_answer_shows_in_the_latencies() {
     let (done, json) = run(1, 1, "", |number, publish, hand| {

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::bench::{
-    BASELINE_SCHEMA, Effort, Got, Place, Ranges, Reasons, Report, Sent, Sequence, figures,
+    BASELINE_SCHEMA, Effort, Got, Place, Ranges, Reasons, Report, Sent, Sequence, Strays, figures,
 };
 
 /// The whole text, with a newline at its end.
@@ -161,7 +161,8 @@ fn publisher(sent: &Sent) -> String {
         .number("sent", sent.sent)
         .number("acknowledged", sent.acknowledged)
         .number("refused", sent.refused)
-        .raw("excused", &ranges(Some(&sent.excused)));
+        .raw("excused", &ranges(Some(&sent.excused)))
+        .raw("sent_again", &ranges(Some(&sent.sent_again)));
     one.end()
 }
 
@@ -176,7 +177,17 @@ fn subscriber(got: &Got, partial: &str) -> String {
         .number("corrupted", got.odd.corrupted)
         .number("corrupted_known", got.odd.corrupted_known)
         .number("heard", got.sequences.len() as u64)
-        .raw("partial", partial);
+        .raw("partial", partial)
+        .raw("strays", &array(got.strays.iter().map(strays)));
+    one.end()
+}
+
+/// What came twice, or after a later one.
+fn strays((publisher, strays): (&u32, &Strays)) -> String {
+    let mut one = Object::new("");
+    one.number("publisher", u64::from(*publisher))
+        .raw("repeated", &ranges(Some(&strays.repeated)))
+        .raw("overtaken", &ranges(Some(&strays.overtaken)));
     one.end()
 }
 
