@@ -13,9 +13,10 @@ use super::template::{Names, Place, Template};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Properties;
-use crate::mqtt::session::Settings;
+use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::{Text, TextError};
 use crate::mqtt::topic::{self, TopicError};
+use crate::net::Retry;
 
 /// All publishers and subscribers on this topic unless the plan says otherwise.
 pub const DEFAULT_TOPIC: &str = "mozzie/bench";
@@ -54,8 +55,8 @@ pub struct BenchPlan {
     pub connect_concurrency: usize,
     /// Connections that are begun in a second at most, over all workers.
     pub connect_rate: Option<f64>,
-    /// Broken connections are made again.
-    pub reconnect: bool,
+    /// Broken connections are made again; counted for each connection.
+    pub reconnect: Option<Retry>,
     pub churn: Option<Churn>,
     /// How long a subscriber waits after each time it has read.
     pub slow_subscriber: Option<Duration>,
@@ -239,7 +240,7 @@ impl BenchPlan {
             workers,
             connect_concurrency: 128,
             connect_rate: None,
-            reconnect: false,
+            reconnect: None,
             churn: None,
             slow_subscriber: None,
         }
@@ -269,6 +270,18 @@ impl BenchPlan {
             RoleName::Idle => (self.publishers.count + self.subscribers.count, "i"),
         };
         self.identities.names(role, index, before + index)
+    }
+
+    /// Who the first connection is.
+    pub fn first_identity(&self) -> Result<Identity, PlanError> {
+        let role = if self.publishers.count > 0 {
+            RoleName::Publisher
+        } else if self.subscribers.count > 0 {
+            RoleName::Subscriber
+        } else {
+            RoleName::Idle
+        };
+        self.identities.identity(&self.names(role, 0))
     }
 
     /// Whether all messages of a publisher go to one topic: on that MQTT keeps their order.

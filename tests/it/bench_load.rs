@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::needs;
 use crate::support::wire::{self, Frame};
-use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, mozzie};
+use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, free_port, mozzie};
 
 fn json(done: &Done) -> Value {
     let text = done.stdout_text();
@@ -360,6 +360,51 @@ fn a_broken_connection_is_made_again_when_that_is_wanted() {
     assert_eq!(figure(&json, "acknowledged"), 20.0);
     assert_eq!(figure(&json, "broken"), 1.0);
     assert_eq!(figure(&json, "reconnected"), 1.0);
+}
+
+#[test]
+fn pauses_before_connecting_again_grow_and_attempts_are_counted() {
+    let broker = Scripted::start(|door: &Door| {
+        door.welcome().close();
+        for _ in 0..2 {
+            door.accept().close();
+        }
+    });
+    let done = mozzie("bench --json --subscribers 0 -q 1 -n 20 --reconnect --retry 2 --retry-delay 10ms")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(8);
+    let json = json(&done);
+    assert_eq!(figure(&json, "connected"), 1.0);
+    assert_eq!(figure(&json, "broken"), 3.0);
+    assert_eq!(figure(&json, "acknowledged"), 0.0);
+}
+
+#[test]
+fn a_broker_that_is_not_there_yet_is_waited_for_when_that_is_wanted() {
+    let port = free_port();
+    mozzie("bench -n 10 --wait-for-broker 300ms")
+        .at(port)
+        .run()
+        .fails(3, &["cannot connect"]);
+    let run = mozzie("bench --json -n 10 --subscribers 0 -i dev{c} --wait-for-broker 1m")
+        .at(port)
+        .start();
+    // Long enough that the first attempts are in vain, or the test shows less.
+    thread::sleep(Duration::from_millis(300));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let broker = Scripted::with_listener(listener, |door: &Door| {
+        let mut first = door.accept();
+        let connect = first.welcome(false);
+        assert!(String::from_utf8_lossy(&connect.body).contains("dev0"));
+        assert!(first.drain().iter().all(|frame| frame.kind() == wire::DISCONNECT));
+        acknowledge(&mut door.welcome(), 10, |_| {});
+    });
+    let done = run.finish();
+    broker.finish();
+    done.status(0);
+    assert_eq!(figure(&json(&done), "connected"), 1.0);
 }
 
 #[test]

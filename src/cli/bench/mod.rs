@@ -233,7 +233,7 @@ pub struct ClientArgs {
     /// User names and passwords in turn from the lines of this file: [client identifier,]user,password
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["username", "password", "password_file"])]
     pub credentials: Option<PathBuf>,
-    /// Make broken connections again, after a second
+    /// Make broken connections again, as --retry, --retry-delay and --retry-max-delay say
     #[arg(long)]
     pub reconnect: bool,
     /// While publishing, end so many connections and make them again

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::files;
 use crate::bench::{
@@ -32,8 +33,18 @@ struct Counts {
     idle: u32,
 }
 
-/// What the load is, and where to and where from. The plan's own dialer is not the right one yet.
-pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Error> {
+/// All that the command line says.
+pub struct Planned {
+    /// Its dialer is not the right one yet.
+    pub load: BenchPlan,
+    pub endpoint: Endpoint,
+    /// Local addresses; empty where the system chooses.
+    pub sources: Vec<IpAddr>,
+    /// How long the broker may take to accept a first connection.
+    pub wait_for_broker: Option<Duration>,
+}
+
+pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
     let alias = ("--topic-alias", args.topic.topic_alias);
     let version = connect::version(&args.connection, &[alias])?;
     let connection = connect::plan(&args.connection, version, Dialect::Native)?;
@@ -82,7 +93,7 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
         drain: load.drain.0,
         workers: load.workers.map_or(base.workers, usize::from),
         connect_rate: clients.connect_rate.map(|rate| rate.0),
-        reconnect: clients.reconnect,
+        reconnect: clients.reconnect.then_some(connection.retry),
         churn: clients.churn.map(|rate| Churn {
             per_s: rate.0,
             cut: clients.churn_cut,
@@ -93,11 +104,12 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
     };
     let endpoint = endpoint(args, connection.endpoint, plan.clients())?;
     let sources = clients.source_ip.clone();
-    Ok((
-        plan,
+    Ok(Planned {
+        load: plan,
         endpoint,
-        sources.map_or(Vec::new(), |sources| sources.0),
-    ))
+        sources: sources.map_or(Vec::new(), |sources| sources.0),
+        wait_for_broker: connection.wait_for_broker,
+    })
 }
 
 fn counts(args: &BenchArgs) -> Result<Counts, Error> {
