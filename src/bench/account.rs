@@ -100,6 +100,13 @@ pub struct Terms<'a> {
     pub settled: bool,
 }
 
+impl Terms<'_> {
+    /// Whether a subscriber that was granted this QoS may get a message twice.
+    fn may_repeat(&self, subscriber: usize, granted: QoS) -> bool {
+        self.qos.min(granted) == QoS::AtLeastOnce || self.shape.overlaps(subscriber)
+    }
+}
+
 /// The whole account. At QoS 1 and 2 `published = acknowledged + refused + unanswered`; with one
 /// delivery for each message and subscriber `expected = arrived + damaged + lost + cut off + pending`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,6 +134,9 @@ pub struct Account {
     pub cut_off: u64,
     /// Not arrived when the run ended before its drain did.
     pub pending: u64,
+    /// Without stamps: so many more came than were sent, so that at least so many came twice, or were
+    /// somebody else's.
+    pub surplus: u64,
     /// Messages that came and that nobody had sent.
     pub never_sent: u64,
     /// All numbers above are exact: no publisher or subscriber had more gaps than are kept.
@@ -171,6 +181,9 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) 
         }
     }
     if sent.is_empty() {
+        // Somebody else publishes; nothing is known of what should come.
+        account.arrived = got.iter().map(|got| got.unstamped).sum();
+        account.expected = account.arrived;
         return account;
     }
     if terms.shape.shared {
@@ -184,7 +197,7 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) 
             let seen = got.sequences.iter().chain(std::iter::repeat(&silent));
             account.stamped(heard.zip(seen), subscriber, sent, &got.odd)
         } else {
-            account.unstamped(heard, sent, got)
+            account.unstamped(terms, subscriber, heard, sent, got)
         };
         account.charge(terms, got, missing);
         account.judge_strays(terms, subscriber, got, sent);
@@ -261,17 +274,27 @@ impl Account {
     /// Without stamps only totals can be compared.
     fn unstamped(
         &mut self,
+        terms: Terms<'_>,
+        subscriber: usize,
         heard: impl Iterator<Item = usize>,
         sent: &[Sent],
         got: &Got,
     ) -> Missing {
-        let (all, excused) = heard
-            .filter_map(|publisher| sent.get(publisher))
-            .fold((0, 0), |(all, excused), sent| {
-                (all + sent.sent, excused + sent.excused.count())
-            });
-        self.arrived += got.unstamped;
-        let missing = all.saturating_sub(got.unstamped).saturating_sub(excused);
+        let (all, published, excused) = heard.filter_map(|publisher| sent.get(publisher)).fold(
+            (0, 0, 0),
+            |(all, published, excused), sent| {
+                let more = sent.excused.count();
+                (all + sent.sent, published + sent.published, excused + more)
+            },
+        );
+        // More than were published came more than once, whichever these are.
+        let arrived = got.unstamped.min(published);
+        self.surplus += got.unstamped - arrived;
+        self.arrived += arrived;
+        if !terms.may_repeat(subscriber, got.granted) {
+            self.breaches.duplicated += got.unstamped - arrived;
+        }
+        let missing = all.saturating_sub(arrived).saturating_sub(excused);
         let damaged = got.odd.corrupted.min(missing);
         self.damaged += damaged;
         Missing {
@@ -305,7 +328,7 @@ impl Account {
             let seen = |publisher| (publisher, group.get(publisher).unwrap_or(&silent));
             self.stamped(heard.map(seen), 0, sent, &whole.odd)
         } else {
-            self.unstamped(heard, sent, &whole)
+            self.unstamped(terms, 0, heard, sent, &whole)
         };
         self.charge(terms, &whole, missing);
         for (number, member) in got.iter().enumerate().filter(|(_, got)| got.subscribed) {
@@ -321,7 +344,7 @@ impl Account {
 
     /// Which of the messages that came twice or too late break a promise.
     fn judge_strays(&mut self, terms: Terms<'_>, subscriber: usize, got: &Got, sent: &[Sent]) {
-        let may_repeat = terms.qos.min(got.granted) == QoS::AtLeastOnce;
+        let may_repeat = terms.may_repeat(subscriber, got.granted);
         let none = Ranges::default();
         for (publisher, strays) in &got.strays {
             let again = sent
@@ -413,7 +436,8 @@ impl Account {
                 ),
             );
         }
-        let seen = self.arrived + counts.duplicated + counts.undecided + self.never_sent;
+        let duplicated = counts.duplicated + self.surplus;
+        let seen = self.arrived + duplicated + counts.undecided + self.never_sent;
         equal(
             ("received", counts.received),
             ("arrived + duplicated + undecided + never sent", seen),

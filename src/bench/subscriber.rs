@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::account::{Got, Odd};
 use super::clock::Now;
+use super::payload::Reading;
 use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
-use super::stamp::Stamp;
 use super::strays::Strays;
 use super::timing::Timing;
 use super::worker::Shared;
@@ -55,26 +55,26 @@ impl Subscriber {
     }
 
     pub fn message(&mut self, message: &Message, now: Now, shared: &mut Shared) {
-        let payload = &message.payload;
         // Sent because we subscribed, so it is older than this run.
         if message.retain {
             shared.recorder.counts.foreign += 1;
             return;
         }
         if !shared.payloads.are_stamped() {
-            self.unstamped(payload, now, shared);
+            self.unstamped(&message.payload, now, shared);
             return;
         }
-        let stamp = payload.first_chunk().map(|start| Stamp::decode(*start));
-        let Some(Ok(stamp)) = stamp else {
-            // A stamp that is broken or cut off, unless it never was one of ours.
-            if shared.payloads.has_size(payload.len()) {
+        let (stamp, lag, intact) = match shared.payloads.read(message) {
+            Reading::Stamped { stamp, lag, intact } => (stamp, lag, intact),
+            Reading::Broken => {
                 self.odd.corrupted += 1;
                 shared.recorder.counts.corrupted += 1;
-            } else {
-                shared.recorder.counts.foreign += 1;
+                return;
             }
-            return;
+            Reading::Foreign => {
+                shared.recorder.counts.foreign += 1;
+                return;
+            }
         };
         let slot = shared.shape.slot(stamp.publisher as usize, self.index);
         let Some(slot) = slot.filter(|_| stamp.run == shared.run) else {
@@ -98,7 +98,7 @@ impl Subscriber {
         };
         let recorder = &mut shared.recorder;
         recorder.counts.skipped += skipped;
-        if !shared.payloads.is_intact(&stamp, payload) {
+        if !intact {
             self.odd.corrupted += 1;
             self.odd.corrupted_known +=
                 u64::from(matches!(arrival, Arrival::New | Arrival::OutOfOrder));
@@ -113,7 +113,9 @@ impl Subscriber {
             Arrival::OutOfOrder => {
                 self.odd.out_of_order += 1;
                 recorder.counts.out_of_order += 1;
-                if shared.plan.is_ordered() {
+                let seen = self.sequences.get(slot);
+                if seen.is_some_and(|seen| shared.plan.is_overtaken(stamp.publisher, number, seen))
+                {
                     let strays = self.strays.entry(stamp.publisher).or_default();
                     strays.overtaken.insert(number);
                 }
@@ -133,7 +135,7 @@ impl Subscriber {
         let age = stamp.age(now.ns);
         if now.ns.saturating_sub(age) >= shared.measure_from {
             recorder.record(Timing::Delivery, age);
-            if let Some(lag) = shared.payloads.lag(payload) {
+            if let Some(lag) = lag {
                 recorder.record(Timing::DeliveryFromSend, age.saturating_sub(lag));
             }
         }

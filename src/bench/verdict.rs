@@ -4,7 +4,8 @@
 //! The promise is that of the effective QoS, the lower one of what a message was published with and
 //! what its subscriber was granted: 0 may lose, 1 may repeat, 2 neither. The order of a publisher's
 //! messages on a topic is promised at every QoS, and so is their content. What a publisher itself sent again,
-//! after its connection had broken, may come twice and late.
+//! after its connection had broken, may come twice and late, and what several filters of a subscriber match may
+//! come once for each.
 
 use std::fmt;
 

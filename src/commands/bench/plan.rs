@@ -7,15 +7,16 @@ use std::time::Duration;
 use super::files;
 use crate::bench::{
     self, Arrivals, BenchPlan, Churn, FilterTemplate, Identities, Pace, Password, Payload,
-    Publishers, SizeShare, Sizes, Stop, Subscribers, Template, TopicTemplate,
+    Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
 };
 use crate::cli::bench::{
     ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, SEARCH_DURATION,
-    ShapeKind, Switch,
+    ShapeKind, StampPlace, Switch,
 };
 use crate::commands::connect;
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Place;
 use crate::mqtt::session::Identity;
@@ -46,7 +47,8 @@ pub struct Planned {
 
 pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
     let alias = ("--topic-alias", args.topic.topic_alias);
-    let version = connect::version(&args.connection, &[alias])?;
+    let stamp = ("--stamp property", args.load.stamp == StampPlace::Property);
+    let version = connect::version_or(usual_version(args), &args.connection, &[alias, stamp])?;
     let connection = connect::plan(&args.connection, version, Dialect::Native)?;
     let properties = &args.connection.properties;
     connect::no_properties_of(
@@ -84,6 +86,12 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
         },
         idle: counts.idle as usize,
         payload: payload(&args.payload)?,
+        stamping: match load.stamp {
+            StampPlace::Auto => Stamping::Auto,
+            StampPlace::Payload => Stamping::Payload,
+            StampPlace::Property => Stamping::Property,
+            StampPlace::None => Stamping::None,
+        },
         topics,
         filters: filters(args)?,
         group: group(args)?,
@@ -110,6 +118,25 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
         sources: sources.map_or(Vec::new(), |sources| sources.0),
         wait_for_broker: connection.wait_for_broker,
     })
+}
+
+/// MQTT 5 where that alone has a place for a stamp that changes no payload.
+fn usual_version(args: &BenchArgs) -> Version {
+    let payload = &args.payload;
+    let has_no_room = payload.message.is_some()
+        || payload.file.is_some()
+        || payload.payload_from.is_some()
+        || payload
+            .size
+            .0
+            .iter()
+            .any(|share| share.from < bench::STAMP_LEN);
+    match args.load.stamp {
+        StampPlace::Auto if has_no_room => Version::V5,
+        StampPlace::Auto | StampPlace::Payload | StampPlace::Property | StampPlace::None => {
+            Version::V311
+        }
+    }
 }
 
 fn counts(args: &BenchArgs) -> Result<Counts, Error> {
