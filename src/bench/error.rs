@@ -8,6 +8,7 @@ use super::stream::DialError;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::SessionError;
 use crate::mqtt::text::TextError;
+use crate::net;
 
 /// Why a connection failed or broke.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum ConnectionError {
     Dial(DialError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error("the connection broke: {}", crate::net::io_reason(.0))]
+    #[error("{}", broken_text(.0))]
     Io(io::Error),
     #[error("the broker closed the connection")]
     Closed,
@@ -28,6 +29,14 @@ pub enum ConnectionError {
     Authentication,
     #[error("the topic or a name is not usable")]
     Text(#[from] TextError),
+}
+
+/// With TLS 1.3 a broker's "no" to a client certificate is an error of the open connection.
+fn broken_text(error: &io::Error) -> String {
+    match net::explain_io(error) {
+        Some(problem) => format!("TLS: {problem}"),
+        None => format!("the connection broke: {}", net::io_reason(error)),
+    }
 }
 
 /// Why there is no report.

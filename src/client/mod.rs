@@ -373,8 +373,7 @@ impl Client {
     /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake:
     /// the layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
     fn refused_by_tls(&mut self, error: Option<&io::Error>) -> Option<DialError> {
-        let before =
-            self.plan.reconnect == Reconnect::WhenAccepted && !self.patience.is_accepted();
+        let before = self.plan.reconnect == Reconnect::WhenAccepted && !self.patience.is_accepted();
         let tls = self.plan.endpoint.tls.as_ref().filter(|_| before)?;
         let problem = match error.and_then(net::explain_io) {
             Some(problem) => problem,

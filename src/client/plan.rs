@@ -192,6 +192,11 @@ impl Patience {
             retries: self.attempts,
         })?;
         self.attempts = self.attempts.saturating_add(1);
+        let pause = match self.left_to_wait(now) {
+            // The last attempt is when the time is over.
+            Some(left) if !self.accepted => pause.min(left),
+            _ => pause,
+        };
         Ok(Again { pause, suspicious })
     }
 
@@ -251,8 +256,13 @@ impl Patience {
 
     /// Whether the time to wait for a first connection is not over.
     fn may_wait(&self, now: Instant) -> bool {
-        self.wait_for_broker
-            .is_some_and(|wait| now - self.started < wait)
+        self.left_to_wait(now).is_some()
+    }
+
+    /// What is left of that time.
+    fn left_to_wait(&self, now: Instant) -> Option<Duration> {
+        let left = self.wait_for_broker?.saturating_sub(now - self.started);
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -427,6 +437,21 @@ mod tests {
             }
             assert_eq!(run.ends(1, how, false), Err(GiveUp::Final));
         }
+    }
+
+    #[test]
+    fn no_pause_outlasts_the_time_to_wait_for_the_broker() {
+        let mut run = Run::persistent();
+        run.patience.wait_for_broker = Some(Duration::from_millis(500));
+        let start = run.now;
+        let mut pause = |now| run.patience.broke(AWAY, false, now, 0.0);
+        assert_eq!(pause(start).unwrap().pause, Duration::from_millis(200));
+        let later = start + Duration::from_millis(200);
+        assert_eq!(pause(later).unwrap().pause, Duration::from_millis(300));
+        assert_eq!(
+            pause(start + Duration::from_millis(500)),
+            Err(GiveUp::Final)
+        );
     }
 
     #[test]

@@ -196,6 +196,17 @@ fn a_missing_client_certificate_is_3_and_says_so() {
 }
 
 #[test]
+fn bench_names_the_client_certificate_that_is_missing() {
+    needs!("mosquitto", "openssl");
+    let broker = Mosquitto::config().tls().client_certificates().start();
+    mozzie("bench -n 1")
+        .args(&format!("-h localhost -p {}", broker.port))
+        .option("--cafile", certs().path("ca.crt"))
+        .run()
+        .fails(3, &["TLS: the broker wants a client certificate", "--cert"]);
+}
+
+#[test]
 fn a_refused_client_certificate_is_3_and_says_so() {
     needs!("mosquitto", "openssl");
     let broker = Mosquitto::config().tls().client_certificates().start();
