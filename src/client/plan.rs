@@ -262,10 +262,15 @@ impl Patience {
             self.attempts = 0;
         }
         let soon = stood < SOON.max(self.retry.backoff.longest);
-        let by_the_broker = matches!(how, Break::Silent | Break::Ended(_));
-        // Before MQTT 5 this is how a broker refuses a message or a subscription, and how it says that
+        // Before MQTT 5 silence is how a broker refuses a message or a subscription, and how it says that
         // another client has our identifier. It would do so for ever.
-        if by_the_broker && !self.useful && self.reconnect == Reconnect::WhenAccepted {
+        let blames_us = match how {
+            Break::Silent => true,
+            // Who only listens can wait until a broker is not busy any more.
+            Break::Ended(reason) => under_way || matches!(reason.0, 0x80 | 0x83),
+            _ => false,
+        };
+        if blames_us && !self.useful && self.reconnect == Reconnect::WhenAccepted {
             self.drops = match under_way || soon {
                 true => self.drops + 1,
                 false => 0,
@@ -424,7 +429,9 @@ mod tests {
             (0, BUSY, true, 4),
             (60, Break::Silent, true, 4),
             (0, Break::Silent, false, 4),
-            (9, BUSY, false, 4),
+            (9, Break::Ended(Reason(0x83)), false, 4),
+            // It says itself that this passes, and nothing of ours is in its way.
+            (0, BUSY, false, 100),
             // now and then, with nothing to blame
             (10, Break::Silent, false, 100),
             // the network's fault
