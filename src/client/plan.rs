@@ -246,6 +246,9 @@ impl Patience {
         let pause = retry.pause(self.attempts, jitter).ok_or(GiveUp::UsedUp {
             retries: self.attempts,
         })?;
+        // The last attempt comes when the time to wait is over, not a pause later.
+        let left = self.wait_left(now).filter(|_| !self.accepted);
+        let pause = left.map_or(pause, |left| pause.min(left));
         self.attempts = self.attempts.saturating_add(1);
         Ok(Again { pause, suspicious })
     }
@@ -288,7 +291,7 @@ impl Patience {
 
     fn is_worth_another(&self, how: Break, now: Instant) -> bool {
         // Until the broker has let us in, only for as long as was said.
-        let hopeful = self.accepted || self.may_wait(now);
+        let hopeful = self.accepted || self.wait_left(now).is_some();
         match (how, self.reconnect) {
             // Through a proxy, it is the proxy that mosquitto_sub reaches.
             (Break::Unreachable { behind_proxy: true }, Reconnect::WhenReached) => true,
@@ -309,10 +312,10 @@ impl Patience {
         }
     }
 
-    /// Whether the time to wait for a first connection is not over.
-    fn may_wait(&self, now: Instant) -> bool {
-        self.wait_for_broker
-            .is_some_and(|wait| now - self.started < wait)
+    /// What is left of the time to wait for a first connection; never zero.
+    fn wait_left(&self, now: Instant) -> Option<Duration> {
+        let left = self.wait_for_broker?.saturating_sub(now - self.started);
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -519,6 +522,8 @@ mod tests {
             for _ in 0..9 {
                 run.ends(1, how, false).unwrap();
             }
+            let last = run.patience.broke(how, false, run.now, 0.0).unwrap();
+            assert_eq!(last.pause, Duration::from_secs(1), "no longer than is left");
             assert_eq!(run.ends(1, how, false), Err(GiveUp::Final));
         }
     }
