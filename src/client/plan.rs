@@ -191,12 +191,10 @@ impl Patience {
         let pause = retry.pause(self.attempts, jitter).ok_or(GiveUp::UsedUp {
             retries: self.attempts,
         })?;
+        // The last attempt comes when the time to wait is over, not a pause later.
+        let left = self.wait_left(now).filter(|_| !self.accepted);
+        let pause = left.map_or(pause, |left| pause.min(left));
         self.attempts = self.attempts.saturating_add(1);
-        let pause = match self.left_to_wait(now) {
-            // The last attempt is when the time is over.
-            Some(left) if !self.accepted => pause.min(left),
-            _ => pause,
-        };
         Ok(Again { pause, suspicious })
     }
 
@@ -212,10 +210,15 @@ impl Patience {
             self.attempts = 0;
         }
         let soon = stood < SOON.max(self.retry.backoff.longest);
-        let by_the_broker = matches!(how, Break::Silent | Break::Ended(_));
-        // Before MQTT 5 this is how a broker refuses a message or a subscription, and how it says that
+        // Before MQTT 5 silence is how a broker refuses a message or a subscription, and how it says that
         // another client has our identifier. It would do so for ever.
-        if by_the_broker && !self.useful && self.reconnect == Reconnect::WhenAccepted {
+        let blames_us = match how {
+            Break::Silent => true,
+            // Who only listens can wait until a broker is not busy any more.
+            Break::Ended(reason) => under_way || matches!(reason.0, 0x80 | 0x83),
+            _ => false,
+        };
+        if blames_us && !self.useful && self.reconnect == Reconnect::WhenAccepted {
             self.drops = match under_way || soon {
                 true => self.drops + 1,
                 false => 0,
@@ -233,7 +236,7 @@ impl Patience {
 
     fn is_worth_another(&self, how: Break, now: Instant) -> bool {
         // Until the broker has let us in, only for as long as was said.
-        let hopeful = self.accepted || self.may_wait(now);
+        let hopeful = self.accepted || self.wait_left(now).is_some();
         match (how, self.reconnect) {
             // Through a proxy, it is the proxy that mosquitto_sub reaches.
             (Break::Unreachable { behind_proxy: true }, Reconnect::WhenReached) => true,
@@ -254,13 +257,8 @@ impl Patience {
         }
     }
 
-    /// Whether the time to wait for a first connection is not over.
-    fn may_wait(&self, now: Instant) -> bool {
-        self.left_to_wait(now).is_some()
-    }
-
-    /// What is left of that time.
-    fn left_to_wait(&self, now: Instant) -> Option<Duration> {
+    /// What is left of the time to wait for a first connection; never zero.
+    fn wait_left(&self, now: Instant) -> Option<Duration> {
         let left = self.wait_for_broker?.saturating_sub(now - self.started);
         (!left.is_zero()).then_some(left)
     }
@@ -347,7 +345,9 @@ mod tests {
             (0, BUSY, true, 4),
             (60, Break::Silent, true, 4),
             (0, Break::Silent, false, 4),
-            (9, BUSY, false, 4),
+            (9, Break::Ended(Reason(0x83)), false, 4),
+            // It says itself that this passes, and nothing of ours is in its way.
+            (0, BUSY, false, 100),
             // now and then, with nothing to blame
             (10, Break::Silent, false, 100),
             // the network's fault
@@ -435,6 +435,8 @@ mod tests {
             for _ in 0..9 {
                 run.ends(1, how, false).unwrap();
             }
+            let last = run.patience.broke(how, false, run.now, 0.0).unwrap();
+            assert_eq!(last.pause, Duration::from_secs(1), "no longer than is left");
             assert_eq!(run.ends(1, how, false), Err(GiveUp::Final));
         }
     }
