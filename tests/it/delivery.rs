@@ -49,14 +49,7 @@ fn acknowledges_one_of_three() -> Scripted {
         let mut peer = door.welcome();
         take(&mut peer, 3, 1);
         peer.close();
-        let mut again = door.accept();
-        again.connect();
-        again.send(wire::connack(
-            again.v5,
-            false,
-            if again.v5 { 0x87 } else { 5 },
-        ));
-        again.until_closed();
+        door.accept().refuse(wire::NOT_AUTHORIZED);
     })
 }
 
@@ -244,21 +237,29 @@ fn a_full_disk_under_the_file_does_not_hide_a_refusal() {
     if !Path::new("/dev/full").exists() {
         return;
     }
-    let broker = refuses_the_first();
-    mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
-        .at(broker.port)
-        .stdin("1\n2\n")
-        .run()
-        .fails(
-            1,
-            &[
-                "'a/b'",
-                "quota exceeded (151)",
-                "messages acknowledged",
-                "--unsent",
-                "no space left",
-            ],
-        );
+    let fails = |option: &str| {
+        let broker = refuses_the_first();
+        mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
+            .args(option)
+            .at(broker.port)
+            .stdin("1\n2\n")
+            .run()
+    };
+    let fragments = [
+        "'a/b'",
+        "quota exceeded (151)",
+        "messages acknowledged",
+        "--unsent",
+        "no space left",
+    ];
+    fails("").fails(1, &fragments);
+    let facts = [
+        "\"code\":1,\"kind\":\"io\"",
+        "\"reason_code\":151",
+        "\"reason\":\"quota exceeded\"",
+        "\"topic\":\"a/b\"",
+    ];
+    fails("--json-errors").ends(1, "", &[&facts[..], &fragments].concat());
 }
 
 #[test]
@@ -586,8 +587,25 @@ fn retry_says_how_often_and_0_never() {
 }
 
 #[test]
-fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
-    for qos in ["1", "2"] {
+fn a_broker_that_ends_every_connection_at_the_message_is_given_up() {
+    let cannot_say = "before MQTT 5 (-V 5) it cannot say so";
+    for (version, qos, goodbye, fragments) in [
+        ("311", "1", &[][..], ["closed the connection", cannot_say]),
+        ("311", "2", &[], ["closed the connection", cannot_say]),
+        // What passes by itself, but it does not.
+        (
+            "5",
+            "1",
+            &[0xe0, 2, 0x83, 0],
+            ["implementation", "topic, QoS or size"],
+        ),
+        (
+            "5",
+            "2",
+            &[0xe0, 2, 0x89, 0],
+            ["server busy (137)", "topic, QoS or size"],
+        ),
+    ] {
         let (send, receive) = mpsc::channel();
         let broker = Scripted::start(move |door| {
             let mut seen = 0;
@@ -595,25 +613,64 @@ fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
                 seen += 1;
                 peer.welcome(false);
                 peer.expect(wire::PUBLISH);
+                peer.send(goodbye);
                 peer.close();
             }
             send.send(seen).unwrap();
         });
-        mozzie("pub -V 311 -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
+        let given_up = ["0 of 1 messages acknowledged", "5 times in a row", "hint:"];
+        mozzie("pub -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
             .at(broker.port)
+            .version(version)
             .option("-q", qos)
             .run()
-            .fails(
-                7,
-                &[
-                    "0 of 1 messages acknowledged",
-                    "5 times in a row",
-                    "hint:",
-                    "-V 5",
-                ],
-            );
+            .fails(7, &[&given_up[..], &fragments].concat());
         assert_eq!(receive.recv().unwrap(), 5);
     }
+}
+
+#[test]
+fn no_reason_of_an_acknowledgement_is_tried_again() {
+    for reason in [0x80, 0x83, 0x87, 0x90, 0x97, 0x99] {
+        for (qos, kind) in [("1", wire::PUBACK), ("2", wire::PUBREC)] {
+            let broker = Scripted::start(move |door| {
+                let mut peer = door.welcome();
+                let id = peer.expect(wire::PUBLISH).id();
+                peer.send(wire::ack_with_reason(kind, id, reason));
+                peer.until_closed();
+                let again = door.accept_within(Duration::from_millis(100));
+                assert!(again.is_none(), "it is refused once and for all");
+            });
+            mozzie("pub -V 5 -t a -m x --retry forever --retry-delay 10ms")
+                .at(broker.port)
+                .option("-q", qos)
+                .run()
+                .fails(5, &["'a'", &format!("({reason})"), "0 of 1"]);
+            broker.finish();
+        }
+    }
+}
+
+#[test]
+fn a_reason_for_the_end_counts_also_when_retries_are_used_up() {
+    let broker = Scripted::start(|door| {
+        let mut peer = door.welcome();
+        peer.grant();
+        peer.send([0xe0, 2, 0x8b, 0]);
+        peer.until_closed();
+    });
+    let done = mozzie("sub -V 5 -t a --retry 0 --json-errors")
+        .at(broker.port)
+        .run();
+    done.ends(
+        4,
+        "",
+        &[
+            "server shutting down (139); --retry 0",
+            "\"kind\":\"ended\"",
+            "\"reason_code\":139",
+        ],
+    );
 }
 
 #[test]
