@@ -85,7 +85,10 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
         let data = read_input(option, path, LIMIT)?;
         return Ok(first_line(&data));
     }
-    // Byte by byte, so that the rest of stdin can be the messages.
+    #[expect(
+        clippy::unbuffered_bytes,
+        reason = "the rest of stdin can be the messages"
+    )]
     let line = stdin().and_then(|stdin| {
         let line = stdin.bytes().take_while(|byte| !matches!(byte, Ok(b'\n')));
         line.collect::<io::Result<Vec<u8>>>()

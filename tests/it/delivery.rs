@@ -27,7 +27,10 @@ fn kept(file: &Path) -> Vec<String> {
 
 /// The same, where there may be no file.
 fn kept_if_any(file: &Path) -> Vec<String> {
-    file.exists().then(|| kept(file)).unwrap_or_default()
+    match file.exists() {
+        true => kept(file),
+        false => Vec::new(),
+    }
 }
 
 /// Takes this many publishes, acknowledges the first `acks` of them, and returns to the script.
