@@ -22,6 +22,7 @@ use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
 use crate::net;
+use crate::payload::stdin;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
@@ -72,8 +73,10 @@ pub fn plan(
         alias_topics: false,
         any_alias: !dialect.is_native(),
     };
+    let is_typed = args.login.id.is_some() || args.login.id_prefix.is_some();
     Ok(ConnectionPlan {
         endpoint: endpoint::plan(args, dialect)?,
+        typed_id: is_typed.then(|| client_id.clone()),
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
@@ -241,7 +244,7 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
     let mut data = Vec::new();
     let is_stdin = path == Path::new("-");
     let size = if is_stdin {
-        io::stdin().lock().take(limit + 1).read_to_end(&mut data)
+        stdin().and_then(|stdin| stdin.take(limit + 1).read_to_end(&mut data))
     } else {
         std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut data))
     }

@@ -1,6 +1,6 @@
 //! Passwords and passphrases: given, or read from a file, the terminal or a command.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,6 +10,7 @@ use crate::cli::tls::TlsArgs;
 use crate::error::Error;
 use crate::net::{Secret, io_reason};
 use crate::output::{Answer, Question};
+use crate::payload::stdin;
 use crate::signal::{self, Signal, Signals};
 
 /// More than any secret is long.
@@ -84,10 +85,13 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
         let data = read_input(option, path, LIMIT)?;
         return Ok(first_line(&data));
     }
-    // Only one line, so that the rest of stdin can be the messages.
-    let mut line = Vec::new();
-    match io::stdin().lock().read_until(b'\n', &mut line) {
-        Ok(_) => Ok(first_line(&line)),
+    // Byte by byte, so that the rest of stdin can be the messages.
+    let line = stdin().and_then(|stdin| {
+        let line = stdin.bytes().take_while(|byte| !matches!(byte, Ok(b'\n')));
+        line.collect::<io::Result<Vec<u8>>>()
+    });
+    match line {
+        Ok(line) => Ok(first_line(&line)),
         Err(error) => Err(Error::usage(
             format!("{option}: cannot read stdin: {}", io_reason(&error)),
             "",

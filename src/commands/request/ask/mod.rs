@@ -256,7 +256,7 @@ impl<'a> Asker<'a> {
             ClientEvent::Session(Event::Message(publish, _)) => self.message(&publish),
             ClientEvent::Session(Event::Acknowledged(ack)) => self.acknowledged(&ack),
             ClientEvent::Session(Event::Undeliverable { token, error, .. }) => {
-                self.refuse(token, error.to_string());
+                self.refuse(token, error);
             }
             other => subscription::aside(other, self.diagnostics),
         }
@@ -345,7 +345,7 @@ impl<'a> Asker<'a> {
             }
             Err(error) => {
                 self.asked = number;
-                self.refuse(number, error.to_string());
+                self.refuse(number, error);
             }
         }
     }
