@@ -385,14 +385,15 @@ impl Connection {
     fn handle(&mut self, input: &mut BytesMut, shared: &mut Shared) -> Result<(), ConnectionError> {
         let now = shared.clock.now();
         while let Some(event) = self.session.next(now.instant, input)? {
-            self.event(event, now, shared)?;
+            // By reference, because a value would be copied once more for every message.
+            self.event(&event, now, shared)?;
         }
         Ok(())
     }
 
     fn event(
         &mut self,
-        event: Event,
+        event: &Event,
         now: Now,
         shared: &mut Shared,
     ) -> Result<(), ConnectionError> {
@@ -403,16 +404,16 @@ impl Connection {
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
                 self.attempts = 0;
-                publisher.answered(&ack, now, shared);
+                publisher.answered(ack, now, shared);
             }
             (Event::Connected(_), _) => self.connected(now, shared)?,
-            (Event::Subscribed(ack), _) => self.subscribed(&ack, now, shared)?,
+            (Event::Subscribed(ack), _) => self.subscribed(ack, now, shared)?,
             (Event::Disconnected(disconnect), _) => {
                 return Err(ConnectionError::Disconnected(disconnect.reason));
             }
             (Event::Auth(_), _) => return Err(ConnectionError::Authentication),
             (Event::Undeliverable { token, error, .. }, Role::Publisher(publisher)) => {
-                publisher.refuse(token, error.to_string(), shared);
+                publisher.refuse(*token, error.to_string(), shared);
             }
             (
                 Event::Unexpected { .. }
