@@ -202,6 +202,25 @@ impl Refusal {
         self.reason.is_none_or(Reason::is_not_supported)
     }
 
+    /// What to do about it, where the reason says so.
+    fn hint(&self) -> Option<&'static str> {
+        match self.reason? {
+            Reason::NOT_AUTHORIZED => Some(
+                "may this user publish or subscribe there? The broker's access control and its log say more",
+            ),
+            Reason::UNSPECIFIED_ERROR => {
+                Some("the broker's access control may forbid it, or a limit; its log may say more")
+            }
+            Reason::PACKET_TOO_LARGE | Reason::QUOTA_EXCEEDED => {
+                Some("a limit of the broker; 'mozzie doctor' shows those that it tells")
+            }
+            reason if reason.is_not_supported() => {
+                Some("'mozzie doctor' shows what the broker has")
+            }
+            _ => None,
+        }
+    }
+
     /// The same in other words.
     pub fn worded(self, text: String) -> Self {
         Self { text, ..self }
@@ -384,7 +403,9 @@ impl Error {
                 "leave out -D connect authentication-method and log in with -u and --password-file"
                     .to_owned(),
             ),
-            Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
+            Self::PublishRefused { why, .. } | Self::SubscribeRefused(why) => {
+                why.hint().map(str::to_owned)
+            }
             Self::Broker(error) => error.hint().map(str::to_owned),
             Self::Bench(BenchError::NoConnection {
                 first: ConnectionError::Dial(error),

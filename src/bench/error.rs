@@ -84,6 +84,10 @@ impl BenchError {
                 PlanError::FewClientIds { .. } => {
                     Some("add lines to the file, or leave out its client identifiers")
                 }
+                PlanError::NoRoomForStamp(_) => {
+                    Some("make it larger, or use --stamp property (MQTT 5) or none")
+                }
+                PlanError::NoProperties(_) => Some("use -V 5, or leave out --stamp"),
                 PlanError::TooManyPublishers(_)
                 | PlanError::PayloadTooLarge(_)
                 | PlanError::Name(_)
@@ -94,6 +98,11 @@ impl BenchError {
             Self::WorkerDied => Some("this is a bug; please report it"),
             Self::NoConnection { first, .. } => match first {
                 ConnectionError::Dial(_) => Some("check host and port, and that a broker listens"),
+                ConnectionError::Session(SessionError::Refused(refused))
+                    if refused.reason == Reason::UNSUPPORTED_PROTOCOL_VERSION =>
+                {
+                    Some("use another version, such as -V 311")
+                }
                 ConnectionError::Session(SessionError::Refused(_)) => {
                     Some("check user name, password and client identifier")
                 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use plan::{Again, Break, GiveUp, Patience};
-pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
+pub use plan::{ConnectionPlan, Reconnect};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, Retry};
 
 #[derive(Debug, Clone)]
 pub struct ConnectionPlan {
@@ -37,66 +37,6 @@ pub enum Reconnect {
     WhenReached,
     /// Nothing: the first break is the last (mosquitto_pub).
     Never,
-}
-
-/// How often and when to connect again after a connection broke.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Retry {
-    /// Attempts in a row without success; `None` for any number.
-    pub limit: Option<u32>,
-    pub backoff: Backoff,
-}
-
-impl Retry {
-    /// The pause before another attempt when `made` in a row were in vain; `None` when that is enough.
-    /// `jitter` is chance, 0..1.
-    pub fn pause(&self, made: u32, jitter: f64) -> Option<Duration> {
-        let more = self.limit.is_none_or(|limit| made < limit);
-        more.then(|| self.backoff.pause(made, jitter))
-    }
-
-    /// Whether a connection that stood for so long is a success, though nothing is known to have
-    /// crossed it.
-    pub fn is_success(&self, stood: Duration) -> bool {
-        stood >= self.backoff.longest
-    }
-}
-
-/// Growing pauses between attempts to connect, with jitter so that many clients do not come at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff {
-    pub first: Duration,
-    pub longest: Duration,
-    /// The part of a pause that chance may take off.
-    pub spread: f64,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            longest: Duration::from_secs(10),
-            spread: 0.5,
-        }
-    }
-}
-
-impl Backoff {
-    /// What mosquitto's clients do.
-    pub const EVERY_SECOND: Self = Self {
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(1),
-        spread: 0.0,
-    };
-
-    /// The pause before attempt `attempt` (from 0): doubling, less `jitter` of 0..1 of the spread.
-    pub fn pause(&self, attempt: u32, jitter: f64) -> Duration {
-        let whole = self
-            .first
-            .saturating_mul(1 << attempt.min(16))
-            .min(self.longest);
-        whole.mul_f64(1.0 - jitter * self.spread)
-    }
 }
 
 /// How a connection came to its end, or did not come about.
@@ -251,12 +191,10 @@ impl Patience {
         let pause = retry.pause(self.attempts, jitter).ok_or(GiveUp::UsedUp {
             retries: self.attempts,
         })?;
+        // The last attempt comes when the time to wait is over, not a pause later.
+        let left = self.wait_left(now).filter(|_| !self.accepted);
+        let pause = left.map_or(pause, |left| pause.min(left));
         self.attempts = self.attempts.saturating_add(1);
-        let pause = match self.left_to_wait(now) {
-            // The last attempt is when the time is over.
-            Some(left) if !self.accepted => pause.min(left),
-            _ => pause,
-        };
         Ok(Again { pause, suspicious })
     }
 
@@ -272,10 +210,15 @@ impl Patience {
             self.attempts = 0;
         }
         let soon = stood < SOON.max(self.retry.backoff.longest);
-        let by_the_broker = matches!(how, Break::Silent | Break::Ended(_));
-        // Before MQTT 5 this is how a broker refuses a message or a subscription, and how it says that
+        // Before MQTT 5 silence is how a broker refuses a message or a subscription, and how it says that
         // another client has our identifier. It would do so for ever.
-        if by_the_broker && !self.useful && self.reconnect == Reconnect::WhenAccepted {
+        let blames_us = match how {
+            Break::Silent => true,
+            // Who only listens can wait until a broker is not busy any more.
+            Break::Ended(reason) => under_way || matches!(reason.0, 0x80 | 0x83),
+            _ => false,
+        };
+        if blames_us && !self.useful && self.reconnect == Reconnect::WhenAccepted {
             self.drops = match under_way || soon {
                 true => self.drops + 1,
                 false => 0,
@@ -293,7 +236,7 @@ impl Patience {
 
     fn is_worth_another(&self, how: Break, now: Instant) -> bool {
         // Until the broker has let us in, only for as long as was said.
-        let hopeful = self.accepted || self.may_wait(now);
+        let hopeful = self.accepted || self.wait_left(now).is_some();
         match (how, self.reconnect) {
             // Through a proxy, it is the proxy that mosquitto_sub reaches.
             (Break::Unreachable { behind_proxy: true }, Reconnect::WhenReached) => true,
@@ -314,13 +257,8 @@ impl Patience {
         }
     }
 
-    /// Whether the time to wait for a first connection is not over.
-    fn may_wait(&self, now: Instant) -> bool {
-        self.left_to_wait(now).is_some()
-    }
-
-    /// What is left of that time.
-    fn left_to_wait(&self, now: Instant) -> Option<Duration> {
+    /// What is left of the time to wait for a first connection; never zero.
+    fn wait_left(&self, now: Instant) -> Option<Duration> {
         let left = self.wait_for_broker?.saturating_sub(now - self.started);
         (!left.is_zero()).then_some(left)
     }
@@ -353,38 +291,6 @@ fn passes(reason: Reason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest_and_keep_at_least_half() {
-        let backoff = Backoff::default();
-        assert_eq!(backoff.pause(0, 0.0), Duration::from_millis(200));
-        assert_eq!(backoff.pause(2, 0.0), Duration::from_millis(800));
-        assert_eq!(backoff.pause(2, 1.0), Duration::from_millis(400));
-        assert_eq!(backoff.pause(1000, 0.0), Duration::from_secs(10));
-    }
-
-    #[test]
-    fn attempts_are_counted_only_against_a_limit() {
-        let never = Retry {
-            limit: Some(0),
-            ..Retry::default()
-        };
-        assert_eq!(never.pause(0, 0.0), None);
-        let twice = Retry {
-            limit: Some(2),
-            ..Retry::default()
-        };
-        assert_eq!(twice.pause(1, 0.0), Some(Duration::from_millis(400)));
-        assert_eq!(twice.pause(2, 0.0), None);
-        assert!(Retry::default().pause(u32::MAX, 1.0).is_some());
-    }
-
-    #[test]
-    fn a_connection_that_stood_for_the_longest_pause_is_a_success() {
-        let retry = Retry::default();
-        assert!(!retry.is_success(Duration::from_millis(9_999)));
-        assert!(retry.is_success(Duration::from_secs(10)));
-    }
 
     /// A patience and its clock.
     struct Run {
@@ -439,7 +345,9 @@ mod tests {
             (0, BUSY, true, 4),
             (60, Break::Silent, true, 4),
             (0, Break::Silent, false, 4),
-            (9, BUSY, false, 4),
+            (9, Break::Ended(Reason(0x83)), false, 4),
+            // It says itself that this passes, and nothing of ours is in its way.
+            (0, BUSY, false, 100),
             // now and then, with nothing to blame
             (10, Break::Silent, false, 100),
             // the network's fault
@@ -527,6 +435,8 @@ mod tests {
             for _ in 0..9 {
                 run.ends(1, how, false).unwrap();
             }
+            let last = run.patience.broke(how, false, run.now, 0.0).unwrap();
+            assert_eq!(last.pause, Duration::from_secs(1), "no longer than is left");
             assert_eq!(run.ends(1, how, false), Err(GiveUp::Final));
         }
     }

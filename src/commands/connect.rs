@@ -13,7 +13,7 @@ use crate::cli::connection::{ConnectionArgs, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan, Reconnect, Retry};
+use crate::client::{ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
@@ -21,7 +21,7 @@ use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net;
+use crate::net::{self, Backoff, Retry};
 use crate::payload::stdin;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.

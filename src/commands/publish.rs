@@ -17,9 +17,10 @@ use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
+use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::Messages;
+use crate::payload::{InputError, Messages};
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
@@ -233,7 +234,14 @@ impl<'a> Publisher<'a> {
 
     fn handle(&mut self, event: ClientEvent) {
         match event {
-            ClientEvent::Connected { .. } => self.connected = true,
+            ClientEvent::Connected { .. } => {
+                self.connected = true;
+                // What is too large for this broker can still be kept for another one.
+                if self.unsent.is_none() {
+                    let limits = self.client.session().limits();
+                    self.messages.fit(limits.maximum_packet_size);
+                }
+            }
             ClientEvent::Retrying { why, pause, hint } => {
                 self.connected = false;
                 self.tally.broke(&why);
@@ -522,6 +530,9 @@ impl Outcome<'_> {
 
     fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
         let input_error = self.messages.take_error();
+        if let Some(InputError::TooLarge { .. }) = input_error {
+            self.tally.taken(1);
+        }
         let more = match self.conduct.unfinished {
             Unfinished::Accounted => self.messages.may_have_more() && input_error.is_none(),
             Unfinished::Left => matches!(end, End::Interrupted(_)),
@@ -540,11 +551,15 @@ impl Outcome<'_> {
         }
         let read = match input_error {
             None => Ok(()),
-            Some(error) => Err(input::broken_off(
-                error,
-                &line,
-                "--skip-bad goes on behind it",
-            )),
+            Some(error) => {
+                let topic = self.messages.topic();
+                let hint = match topic {
+                    Some(_) => "is each record ended? --delimiter says by what",
+                    None => "--skip-bad goes on behind it",
+                };
+                let topic = topic.map_or("", Text::as_str);
+                Err(input::broken_off(error, topic, &line, hint))
+            }
         };
         if let (Err(_), Err(error)) = (&verdict, &read) {
             // What the exit code cannot say as well.

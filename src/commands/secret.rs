@@ -85,10 +85,10 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
         let data = read_input(option, path, LIMIT)?;
         return Ok(first_line(&data));
     }
-    // Byte by byte, so that the rest of stdin can be the messages.
+    // Byte by byte, and no more than a line may have.
     #[expect(
         clippy::unbuffered_bytes,
-        reason = "a buffer would take more than the line"
+        reason = "the rest of stdin can be the messages"
     )]
     let line = stdin().and_then(|stdin| {
         let line = stdin

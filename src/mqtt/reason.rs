@@ -9,6 +9,8 @@ pub struct Reason(pub u8);
 impl Reason {
     pub const SUCCESS: Self = Self(0x00);
     pub const DISCONNECT_WITH_WILL: Self = Self(0x04);
+    /// Of MQTT 3 in SUBACK: refused, and no more is said.
+    pub const UNSPECIFIED_ERROR: Self = Self(0x80);
     pub const MALFORMED_PACKET: Self = Self(0x81);
     pub const PROTOCOL_ERROR: Self = Self(0x82);
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);

@@ -81,6 +81,11 @@ impl Feed {
         self.ended && self.held.is_none()
     }
 
+    /// The broker takes packets of so many bytes.
+    pub fn fit(&mut self, maximum: usize) {
+        self.source.fit(maximum);
+    }
+
     /// Reads no more; what was read is still given.
     pub fn stop_reading(&mut self) {
         self.source.stop_reading();

@@ -35,6 +35,11 @@ impl Lines {
         }
     }
 
+    /// How many bytes a record may have from here on.
+    pub fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// The number of the record that came last, from 1.
     pub fn number(&self) -> u64 {
         self.number

@@ -97,6 +97,10 @@ pub fn stdin() -> io::Result<File> {
 pub struct Records {
     stream: Stream,
     lines: Lines,
+    /// Bytes that a record may have at any broker.
+    limit: usize,
+    /// Those that its packet may have at this one.
+    maximum: Option<usize>,
     chunks: Chunks,
     /// Tells the reading thread to stop after the chunk that it waits for.
     stop: Arc<AtomicBool>,
@@ -133,10 +137,21 @@ impl Source {
         Ok(Self::Records(Records {
             stream,
             lines: Lines::new(delimiter, limit),
+            limit,
+            maximum: None,
             chunks,
             stop,
             state: Reading::Open,
         }))
+    }
+
+    /// The broker takes packets of so many bytes, so no more of a record has to be gathered to know
+    /// that it cannot be sent.
+    pub fn fit(&mut self, maximum: usize) {
+        if let Self::Records(records) = self {
+            records.maximum = (maximum < records.limit).then_some(maximum);
+            records.lines.limit(records.limit.min(maximum));
+        }
     }
 
     /// Reads no more than the end of the record that is being read; what was read is still given, and
@@ -266,11 +281,18 @@ impl Records {
     }
 
     fn judge(&self, record: Result<Bytes, TooLong>) -> Result<Next, InputError> {
-        let bad = |TooLong| BadRecord {
-            place: self.place(),
-            why: RecordError::TooLong,
-        };
-        Ok(Next::Payload(record.map_err(bad)?))
+        let place = || self.place();
+        match (record, self.maximum) {
+            (Ok(record), _) => Ok(Next::Payload(record)),
+            (Err(TooLong), Some(maximum)) => Err(InputError::TooLarge {
+                place: place(),
+                maximum,
+            }),
+            (Err(TooLong), None) => Err(InputError::Bad(BadRecord {
+                place: place(),
+                why: RecordError::TooLong,
+            })),
+        }
     }
 
     fn place(&self) -> String {

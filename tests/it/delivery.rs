@@ -27,10 +27,9 @@ fn kept(file: &Path) -> Vec<String> {
 
 /// The same, where there may be no file.
 fn kept_if_any(file: &Path) -> Vec<String> {
-    if file.exists() {
-        kept(file)
-    } else {
-        Vec::new()
+    match file.exists() {
+        true => kept(file),
+        false => Vec::new(),
     }
 }
 

@@ -344,14 +344,14 @@ fn grants_and_hangs_up(last: fn(&mut Peer)) -> (Scripted, mpsc::Receiver<u32>) {
 #[test]
 fn a_broker_that_accepts_and_hangs_up_is_given_up() {
     let retained = |peer: &mut Peer| peer.send(wire::publish_with(peer.v5, 1, 0, "a", &[], "x"));
-    let busy = |peer: &mut Peer| peer.send([0xe0, 2, 0x89, 0]);
+    let special = |peer: &mut Peer| peer.send([0xe0, 2, 0x83, 0]);
     let closed = "closed the connection, 5 times in a row";
     for (version, last, code, stdout, fragment) in [
         ("311", (|_| {}) as fn(&mut Peer), 3, "", closed),
         ("5", |_| {}, 3, "", closed),
         // It comes with each subscription again.
         ("311", retained, 3, "x\nx\nx\nx\nx\n", closed),
-        ("5", busy, 4, "", "server busy (137), 5 times in a row"),
+        ("5", special, 4, "", "error (131), 5 times in a row"),
     ] {
         let (broker, seen) = grants_and_hangs_up(last);
         let done = mozzie("sub -t a --retry forever --retry-delay 10ms")

@@ -1,7 +1,8 @@
 //! Neutral packets to bytes and back: framing, size limits, and what all versions write alike.
 //!
 //! The bodies of packets are rumqttc's work (`v3`, `v5`). PUBLISH and the four acknowledgements are
-//! written here: they are the hot path, and a payload must not be copied into a packet value first.
+//! written, and in their plain forms read, here: they are the hot path, and a payload must not be copied into a
+//! packet value first.
 
 mod v3;
 mod v5;
@@ -14,7 +15,7 @@ use rumqttc_v5::mqttbytes::QoS as RumQoS;
 
 use super::QoS;
 use super::Version;
-use super::packet::{Ack, MAX_REMAINING_LENGTH, Message, Packet};
+use super::packet::{Ack, MAX_REMAINING_LENGTH, Message, Packet, Publish};
 use super::properties::{
     ALIAS_LEN, Place, Properties, PropertyError, variable_byte_len, write_variable_byte,
 };
@@ -179,6 +180,9 @@ pub fn decode(
     if let Some(ack) = short_ack(frame, input) {
         return Ok(Some(ack));
     }
+    if let Some(publish) = plain_publish(version, frame, input) {
+        return Ok(Some(publish));
+    }
     let bytes = input.split_to(len);
     let packet = match version {
         Version::V5 => v5::decode(frame, bytes),
@@ -207,6 +211,55 @@ fn short_ack(frame: Frame, input: &mut BytesMut) -> Option<Packet> {
     Some(form(Ack {
         packet_id,
         ..Ack::default()
+    }))
+}
+
+/// A PUBLISH as nearly all are: with an ASCII topic and without properties. What is wrong with another, or what
+/// else it has, is left to its version's decoder.
+fn plain_publish(version: Version, frame: Frame, input: &mut BytesMut) -> Option<Packet> {
+    let first = input[0];
+    let (qos, dup) = match first & 0xfe {
+        0x30 => (QoS::AtMostOnce, false),
+        0x32 | 0x3a => (QoS::AtLeastOnce, first & 0x08 != 0),
+        0x34 | 0x3c => (QoS::ExactlyOnce, first & 0x08 != 0),
+        _ => return None,
+    };
+    let body = &input[frame.header_len..frame.len()];
+    let (len, mut rest) = body.split_first_chunk()?;
+    let topic_len = usize::from(u16::from_be_bytes(*len));
+    let (topic, after) = rest.split_at_checked(topic_len)?;
+    let is_plain = |byte: &u8| byte.is_ascii() && !matches!(byte, 0 | b'+' | b'#');
+    if topic.is_empty() || !topic.iter().all(is_plain) {
+        return None;
+    }
+    rest = after;
+    let mut packet_id = 0;
+    if qos != QoS::AtMostOnce {
+        let (id, after) = rest.split_first_chunk()?;
+        packet_id = u16::from_be_bytes(*id);
+        if packet_id == 0 {
+            return None;
+        }
+        rest = after;
+    }
+    if version.has_properties() {
+        rest = rest.strip_prefix(&[0])?;
+    }
+    let payload_at = frame.len() - rest.len();
+    let mut bytes = input.split_to(frame.len()).freeze();
+    let payload = bytes.split_off(payload_at);
+    bytes.advance(frame.header_len + 2);
+    bytes.truncate(topic_len);
+    Some(Packet::Publish(Publish {
+        dup,
+        packet_id,
+        message: Message {
+            topic: Text::from_bytes(bytes).expect("ASCII without NUL is a text"),
+            payload,
+            qos,
+            retain: first & 0x01 != 0,
+            properties: Properties::new(),
+        },
     }))
 }
 
@@ -301,9 +354,15 @@ pub fn encode_publish(
     let mut first = 0x30 | (message.qos as u8) << 1;
     first |= u8::from(message.retain);
     first |= u8::from(form.dup) << 3;
-    out.put_u8(first);
-    write_variable_byte(out, len);
-    out.put_u16(form.topic.len() as u16);
+    if len < 128 {
+        // In one piece, for each call into the buffer costs as much as what it writes.
+        let [high, low] = (form.topic.len() as u16).to_be_bytes();
+        out.extend_from_slice(&[first, len as u8, high, low]);
+    } else {
+        out.put_u8(first);
+        write_variable_byte(out, len);
+        out.put_u16(form.topic.len() as u16);
+    }
     out.extend_from_slice(form.topic);
     if message.qos != QoS::AtMostOnce {
         out.put_u16(form.packet_id);

@@ -319,6 +319,35 @@ fn publish_is_written_as_rumqttc_writes_it() {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_plain_publish_is_read_as_its_version_reads_it(
+        version in prop::sample::select(vec![Version::V311, Version::V5]),
+        first in 0x30..0x40u8,
+        topic in "[a/+#é\0]{0,4}",
+        rest in prop::collection::vec(prop_oneof![Just(0), any::<u8>()], 0..6),
+    ) {
+        let mut body = (topic.len() as u16).to_be_bytes().to_vec();
+        body.extend_from_slice(topic.as_bytes());
+        body.extend_from_slice(&rest);
+        let mut input = BytesMut::from(&[first, body.len() as u8][..]);
+        input.extend_from_slice(&body);
+        let whole = frame(&input).unwrap().unwrap();
+        let theirs = match version {
+            Version::V5 => v5::decode(whole, input.clone()),
+            Version::V31 | Version::V311 => v3::decode(version, whole, input.clone()),
+        };
+        let before = input.clone();
+        match plain_publish(version, whole, &mut input) {
+            Some(packet) => {
+                prop_assert_eq!(Ok(packet), theirs);
+                prop_assert!(input.is_empty());
+            }
+            None => prop_assert_eq!(input, before),
+        }
+    }
+}
+
 #[test]
 fn property_order_is_kept_on_the_wire() {
     let properties = list(

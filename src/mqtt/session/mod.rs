@@ -215,19 +215,21 @@ impl Session {
                 Some(stranger) => Err(DecodeError::NotMqtt(stranger)),
                 None => codec::decode(self.settings.version, input, limit),
             };
-            let packet = match decoded {
-                Ok(Some(packet)) => packet,
+            let handled = match decoded {
+                Ok(Some(packet)) => {
+                    self.keep_alive.heard(now);
+                    self.show_received(Some(&packet), before - input.len());
+                    self.handle(packet)
+                }
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.show_received(None, before);
-                    return Err(self.broken(error.into()));
+                    Err(error.into())
                 }
             };
-            self.keep_alive.heard(now);
-            self.show_received(Some(&packet), before - input.len());
-            match self.handle(packet) {
-                Ok(Some(event)) => return Ok(Some(event)),
+            match handled {
                 Ok(None) => {}
+                Ok(event) => return Ok(event),
                 Err(error) => return Err(self.broken(error)),
             }
         }

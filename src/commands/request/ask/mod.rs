@@ -205,6 +205,7 @@ impl<'a> Asker<'a> {
         if let Some(error) = self.plan.feed.take_error() {
             return Err(input::broken_off(
                 error,
+                self.plan.template.topic.as_str(),
                 &format!("{} requests", self.asked),
                 "",
             ));
@@ -264,6 +265,8 @@ impl<'a> Asker<'a> {
     }
 
     fn connected(&mut self, resumed: bool) -> Result<(), Error> {
+        let limits = self.client.session().limits();
+        self.plan.feed.fit(limits.maximum_packet_size);
         // What the session still holds is sent again by itself; the broker had the rest, and has
         // answered to nobody unless it kept both the session and what QoS 0 does not promise to keep.
         if !resumed || self.plan.template.qos == QoS::AtMostOnce {

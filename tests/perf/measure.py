@@ -1,0 +1,103 @@
+"""What tests/perf/run and tests/perf/bench measure with."""
+
+import json
+import os
+import select
+import statistics
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CORES = sorted(os.sched_getaffinity(0))
+# mosquitto_pub -l stops early once its packet identifiers wrap: it takes the acknowledgement of the
+# identifier that its last line will have for the end.
+LINES = 65_000
+# Seconds after which a command counts as stuck: it waits for messages that were lost.
+PATIENCE = 120
+# What bench ends with when it was late itself, as it is on a busy machine: its CPU time is what counts here.
+INVALID = 9
+
+
+def build():
+    """Builds what is measured, as it is released, and the peers; returns both paths."""
+    # One command, for a build of the one builds the other too.
+    command = ["cargo", "build", "--release", "--locked", "--bin", "mozzie", "--bench", "peers"]
+    output = subprocess.run(
+        command + ["--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    built = {}
+    for line in output.stdout.decode().splitlines():
+        message = json.loads(line)
+        if message.get("executable"):
+            built[message["target"]["name"]] = message["executable"]
+    return built["mozzie"], built["peers"]
+
+
+def pin(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+class Sink:
+    """A draining peer in a process of its own, on another core than the client where there are two."""
+
+    def __init__(self, peers, *options):
+        self.process = subprocess.Popen(
+            [peers, "sink", *options], stdout=subprocess.PIPE, preexec_fn=pin(CORES[0])
+        )
+        self.port = self.process.stdout.readline().decode().strip()
+
+    def __enter__(self):
+        return self.port
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def resources_at_end(process):
+    """What a process has used, when it has ended."""
+    ended = os.pidfd_open(process.pid)
+    is_stuck = not select.select([ended], [], [], PATIENCE)[0]
+    os.close(ended)
+    if is_stuck:
+        process.kill()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if is_stuck:
+        sys.exit(f"{process.args} has not ended within {PATIENCE} s")
+    if process.returncode not in (0, INVALID):
+        sys.exit(f"{process.args} ended with {process.returncode}")
+    return usage
+
+
+def usage(command, stdin=None):
+    """What a command has used, alone on the client's core."""
+    with open(os.devnull, "w") as null:
+        return resources_at_end(
+            subprocess.Popen(
+                command, stdin=stdin, stdout=null, stderr=null, preexec_fn=pin(CORES[-1])
+            )
+        )
+
+
+def seconds(usage):
+    return usage.ru_utime + usage.ru_stime
+
+
+def cpu(command, stdin=None):
+    """CPU seconds, user's and system's, of a command."""
+    return seconds(usage(command, stdin))
+
+
+def head():
+    print(f"{'CPU per message':<44}{'ours':>11}{'theirs':>12}{'ratio':>8}{'best':>8}", flush=True)
+
+
+def show(name, ours, theirs, goal):
+    """The ratio of the medians, and that of the best rounds: on a busy machine these are less disturbed."""
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    best = min(ours) / min(theirs)
+    print(
+        f"{name:<44}{mine * 1e6:>8.3f} us{other * 1e6:>9.3f} us{mine / other:>8.2f}{best:>8.2f}   (goal {goal})",
+        flush=True,
+    )
