@@ -16,7 +16,7 @@ use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
-use crate::net::{DialError, TlsError, io_reason};
+use crate::net::{DialError, TlsError, explain_io, io_reason};
 use crate::signal::Signal;
 
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +195,11 @@ impl Refusal {
             reason_string: string.map(ToString::to_string),
             found: None,
         }
+    }
+
+    /// Whether the broker cannot do it for anybody: it said so in CONNACK, or says so now.
+    pub fn is_a_lack(&self) -> bool {
+        self.reason.is_none_or(Reason::is_not_supported)
     }
 
     /// The same in other words.
@@ -385,6 +390,10 @@ impl Error {
                 first: ConnectionError::Dial(error),
                 ..
             }) => error.hint(),
+            Self::Bench(BenchError::NoConnection {
+                first: ConnectionError::Io(error),
+                ..
+            }) => explain_io(error).and_then(|problem| problem.hint()),
             Self::Bench(error) => error.hint().map(str::to_owned),
             Self::BenchInvalid(_) => Some(
                 "ask for less, add --workers, or run the generator on a machine with more to give"

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use plan::{Again, Break, GiveUp, Patience};
-pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
+pub use plan::{ConnectionPlan, Reconnect};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -25,7 +25,7 @@ use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
-use crate::net::{self, DialError, Dialed, Stream, TlsClient};
+use crate::net::{self, DialError, Dialed, Stream, TlsClient, TlsProblem};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
@@ -222,6 +222,9 @@ impl Client {
                 self.input.reserve(READ_SIZE);
                 match pin!(stream.read_buf(&mut self.input)).poll(cx) {
                     Poll::Ready(Ok(0)) => {
+                        if let Some(error) = self.refused_by_tls(None) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = self.broken.take();
                         let why = why.unwrap_or_else(|| "the broker closed the connection".into());
                         return Poll::Ready(self.dropped(why));
@@ -234,6 +237,9 @@ impl Client {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
+                        if let Some(error) = self.refused_by_tls(Some(&error)) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = match (net::explain_io(&error), self.broken.take()) {
                             (None, Some(earlier)) => earlier,
                             _ => stream_words(&error),
@@ -362,6 +368,24 @@ impl Client {
             let _ = stream.as_mut().poll_write(&mut cx, self.session.output());
             let _ = stream.poll_flush(&mut cx);
         }
+    }
+
+    /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake:
+    /// the layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
+    fn refused_by_tls(&mut self, error: Option<&io::Error>) -> Option<DialError> {
+        let before = self.plan.reconnect == Reconnect::WhenAccepted && !self.patience.is_accepted();
+        let tls = self.plan.endpoint.tls.as_ref().filter(|_| before)?;
+        let problem = match error.and_then(net::explain_io) {
+            Some(problem) => problem,
+            None if tls.lacks_wanted_certificate() => TlsProblem::Closed {
+                certificate_wanted: true,
+            },
+            None => return None,
+        };
+        Some(DialError::Tls {
+            with: self.plan.endpoint.to_string(),
+            problem,
+        })
     }
 
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {

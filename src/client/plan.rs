@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, Retry};
 
 #[derive(Debug, Clone)]
 pub struct ConnectionPlan {
@@ -37,66 +37,6 @@ pub enum Reconnect {
     WhenReached,
     /// Nothing: the first break is the last (mosquitto_pub).
     Never,
-}
-
-/// How often and when to connect again after a connection broke.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Retry {
-    /// Attempts in a row without success; `None` for any number.
-    pub limit: Option<u32>,
-    pub backoff: Backoff,
-}
-
-impl Retry {
-    /// The pause before another attempt when `made` in a row were in vain; `None` when that is enough.
-    /// `jitter` is chance, 0..1.
-    pub fn pause(&self, made: u32, jitter: f64) -> Option<Duration> {
-        let more = self.limit.is_none_or(|limit| made < limit);
-        more.then(|| self.backoff.pause(made, jitter))
-    }
-
-    /// Whether a connection that stood for so long is a success, though nothing is known to have
-    /// crossed it.
-    pub fn is_success(&self, stood: Duration) -> bool {
-        stood >= self.backoff.longest
-    }
-}
-
-/// Growing pauses between attempts to connect, with jitter so that many clients do not come at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff {
-    pub first: Duration,
-    pub longest: Duration,
-    /// The part of a pause that chance may take off.
-    pub spread: f64,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            longest: Duration::from_secs(10),
-            spread: 0.5,
-        }
-    }
-}
-
-impl Backoff {
-    /// What mosquitto's clients do.
-    pub const EVERY_SECOND: Self = Self {
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(1),
-        spread: 0.0,
-    };
-
-    /// The pause before attempt `attempt` (from 0): doubling, less `jitter` of 0..1 of the spread.
-    pub fn pause(&self, attempt: u32, jitter: f64) -> Duration {
-        let whole = self
-            .first
-            .saturating_mul(1 << attempt.min(16))
-            .min(self.longest);
-        whole.mul_f64(1.0 - jitter * self.spread)
-    }
 }
 
 /// How a connection came to its end, or did not come about.
@@ -203,6 +143,11 @@ impl Patience {
         }
     }
 
+    /// Whether the broker has accepted this connection.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted_at.is_some()
+    }
+
     /// What we are there for goes on. A connection that was only accepted, and a subscription with what
     /// is retained, are no reason to come back faster: two clients with one identifier would throw each
     /// other out for ever.
@@ -247,6 +192,11 @@ impl Patience {
             retries: self.attempts,
         })?;
         self.attempts = self.attempts.saturating_add(1);
+        let pause = match self.left_to_wait(now) {
+            // The last attempt is when the time is over.
+            Some(left) if !self.accepted => pause.min(left),
+            _ => pause,
+        };
         Ok(Again { pause, suspicious })
     }
 
@@ -311,8 +261,13 @@ impl Patience {
 
     /// Whether the time to wait for a first connection is not over.
     fn may_wait(&self, now: Instant) -> bool {
-        self.wait_for_broker
-            .is_some_and(|wait| now - self.started < wait)
+        self.left_to_wait(now).is_some()
+    }
+
+    /// What is left of that time.
+    fn left_to_wait(&self, now: Instant) -> Option<Duration> {
+        let left = self.wait_for_broker?.saturating_sub(now - self.started);
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -343,38 +298,6 @@ fn passes(reason: Reason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest_and_keep_at_least_half() {
-        let backoff = Backoff::default();
-        assert_eq!(backoff.pause(0, 0.0), Duration::from_millis(200));
-        assert_eq!(backoff.pause(2, 0.0), Duration::from_millis(800));
-        assert_eq!(backoff.pause(2, 1.0), Duration::from_millis(400));
-        assert_eq!(backoff.pause(1000, 0.0), Duration::from_secs(10));
-    }
-
-    #[test]
-    fn attempts_are_counted_only_against_a_limit() {
-        let never = Retry {
-            limit: Some(0),
-            ..Retry::default()
-        };
-        assert_eq!(never.pause(0, 0.0), None);
-        let twice = Retry {
-            limit: Some(2),
-            ..Retry::default()
-        };
-        assert_eq!(twice.pause(1, 0.0), Some(Duration::from_millis(400)));
-        assert_eq!(twice.pause(2, 0.0), None);
-        assert!(Retry::default().pause(u32::MAX, 1.0).is_some());
-    }
-
-    #[test]
-    fn a_connection_that_stood_for_the_longest_pause_is_a_success() {
-        let retry = Retry::default();
-        assert!(!retry.is_success(Duration::from_millis(9_999)));
-        assert!(retry.is_success(Duration::from_secs(10)));
-    }
 
     /// A patience and its clock.
     struct Run {
@@ -521,6 +444,21 @@ mod tests {
             }
             assert_eq!(run.ends(1, how, false), Err(GiveUp::Final));
         }
+    }
+
+    #[test]
+    fn no_pause_outlasts_the_time_to_wait_for_the_broker() {
+        let mut run = Run::persistent();
+        run.patience.wait_for_broker = Some(Duration::from_millis(500));
+        let start = run.now;
+        let mut pause = |now| run.patience.broke(AWAY, false, now, 0.0);
+        assert_eq!(pause(start).unwrap().pause, Duration::from_millis(200));
+        let later = start + Duration::from_millis(200);
+        assert_eq!(pause(later).unwrap().pause, Duration::from_millis(300));
+        assert_eq!(
+            pause(start + Duration::from_millis(500)),
+            Err(GiveUp::Final)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Refusal};
 use crate::mqtt::packet::Message;
 use crate::output::{Diagnostics, MessageFile};
-use crate::payload::stdin_metadata;
+use crate::payload::stdin;
 use crate::signal::Signal;
 
 /// How the work ended.
@@ -230,7 +230,7 @@ impl Unsent {
         };
         let file = MessageFile::open(path).map_err(|e| refuse(&e))?;
         let inputs = [
-            ("stdin", stdin_metadata().ok()),
+            ("stdin", stdin().and_then(|stdin| stdin.metadata()).ok()),
             ("the input", input.and_then(|path| path.metadata().ok())),
         ];
         for (name, input) in inputs {

@@ -110,7 +110,7 @@ fn topic_maps(records: &RecordArgs, has_topic: bool) -> Result<TopicMaps, Error>
 /// Records of stdin, or of a file, which is opened here.
 fn record_source(file: Option<&Path>, delimiter: Vec<u8>, limit: usize) -> Result<Source, Error> {
     let stream = match file.filter(|path| *path != Path::new("-")) {
-        None => Stream::stdin(),
+        None => Stream::stdin().map_err(|e| Error::io("cannot read stdin", e))?,
         Some(path) => Stream::file(path).map_err(|source| Error::Input {
             option: "-f",
             path: path.to_owned(),

@@ -27,8 +27,12 @@ use crate::signal::{Signal, Signals};
 const BATCH: usize = 64 * 1024;
 /// Messages that are kept between two looks at signals.
 const REST_AT_ONCE: usize = 1000;
+/// How long the end of a record that is half read is waited for when time is over.
+const RECORD_END: Duration = Duration::from_millis(100);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
+/// The same after this time, for those that come slowly.
+const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
@@ -120,6 +124,10 @@ struct Publisher<'a> {
     verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
+    /// When QoS 0 messages will have waited long for a PINGREQ behind them.
+    confirm_at: Option<Instant>,
+    /// They have.
+    confirm_now: bool,
     progress: Option<Progress>,
 }
 
@@ -140,6 +148,8 @@ impl<'a> Publisher<'a> {
             interrupted: None,
             verdict: None,
             pause_until: None,
+            confirm_at: None,
+            confirm_now: false,
             progress: plan.progress,
         }
     }
@@ -170,6 +180,7 @@ impl<'a> Publisher<'a> {
                 return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
+            let confirm_at = self.confirm_at;
             let progress_due = self.progress.as_ref().map(Progress::due);
             tokio::select! {
                 event = self.client.next(true) => match event {
@@ -178,6 +189,10 @@ impl<'a> Publisher<'a> {
                 },
                 () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
+                () = sleep_until(confirm_at), if confirm_at.is_some() => {
+                    self.confirm_at = None;
+                    self.confirm_now = true;
+                }
                 () = sleep_until(progress_due), if progress_due.is_some() => self.draw_progress(),
                 () = sleep_until(deadline), if deadline.is_some() => {
                     return match self.interrupted {
@@ -230,6 +245,7 @@ impl<'a> Publisher<'a> {
             ClientEvent::Retrying { why, pause, hint } => {
                 self.connected = false;
                 self.tally.broke(&why);
+                (self.confirm_at, self.confirm_now) = (None, false);
                 if let Some(unsent) = &mut self.unsent {
                     unsent.broke();
                 }
@@ -269,17 +285,19 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Asks whether QoS 0 messages have arrived: at the end, and now and then before, so that a
-    /// connection that breaks leaves few in doubt.
+    /// Asks whether QoS 0 messages have arrived: at the end, and before after many of them or some time,
+    /// so that a connection that breaks leaves few in doubt.
     fn confirm(&mut self) -> Result<(), Error> {
         let unmarked = self.tally.unmarked();
         let wanted = unmarked >= UNCONFIRMED
+            || self.confirm_now
             || self.unsent.as_ref().is_some_and(Unsent::is_full)
             || self.takes_no_more();
         let asks = self.conduct.qos_0 == Qos0::Confirmed;
         if unmarked > 0 && wanted && self.connected && asks {
             self.client.session().ping()?;
             self.tally.mark();
+            (self.confirm_at, self.confirm_now) = (None, false);
         }
         Ok(())
     }
@@ -347,6 +365,8 @@ impl<'a> Publisher<'a> {
                 self.tally.taken(1);
                 if packet_id == 0 {
                     self.tally.set_out();
+                    self.confirm_at
+                        .get_or_insert_with(|| Instant::now() + UNCONFIRMED_FOR);
                     if let Some(unsent) = &mut self.unsent {
                         unsent.set_out(message);
                     }
@@ -381,7 +401,9 @@ impl<'a> Publisher<'a> {
     fn takes_no_more(&self) -> bool {
         self.stopped
             || self.messages.has_ended()
-            || (self.interrupted.is_some() && self.messages.is_waiting())
+            || (self.interrupted.is_some()
+                && self.messages.is_waiting()
+                && self.messages.unfinished() == 0)
     }
 
     fn is_done(&mut self) -> bool {
@@ -465,6 +487,7 @@ impl Outcome<'_> {
             self.messages.stop_reading();
         }
         let mut waited = false;
+        let record_end = Instant::now() + RECORD_END;
         loop {
             for _ in 0..REST_AT_ONCE {
                 let Some(message) = self.messages.next() else {
@@ -478,10 +501,11 @@ impl Outcome<'_> {
             tell_skipped(&mut self.messages, self.diagnostics);
             let waits = self.messages.is_waiting();
             let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
-            if self.messages.has_ended() || failed || (waits && !read_on) {
+            let nothing_read = waits && self.messages.unfinished() == 0;
+            if self.messages.has_ended() || failed || (nothing_read && !read_on) {
                 break;
             }
-            if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
+            if let (true, true, false, Some(unsent)) = (read_on, waits, waited, &self.unsent) {
                 waited = true;
                 let path = unsent.path().display();
                 self.diagnostics
@@ -492,7 +516,14 @@ impl Outcome<'_> {
                 _ = signals.next() => break,
                 () = self.messages.ready(), if waits => {}
                 () = tokio::task::yield_now(), if !waits => {}
+                () = sleep_until(Some(record_end)), if waits && !read_on => break,
             }
+        }
+        let lost = self.messages.unfinished();
+        if lost > 0 {
+            self.diagnostics.warn(&format!(
+                "{lost} bytes of a record whose end had not come were read, and are in no message"
+            ));
         }
         self.tally.taken(self.messages.set_aside());
     }
@@ -518,8 +549,7 @@ impl Outcome<'_> {
             self.diagnostics
                 .warn(&format!("skipped {skipped} that were no messages"));
         }
-        verdict?;
-        match input_error {
+        let read = match input_error {
             None => Ok(()),
             Some(error) => {
                 let topic = self.messages.topic();
@@ -530,7 +560,12 @@ impl Outcome<'_> {
                 let topic = topic.map_or("", Text::as_str);
                 Err(input::broken_off(error, topic, &line, hint))
             }
+        };
+        if let (Err(_), Err(error)) = (&verdict, &read) {
+            // What the exit code cannot say as well.
+            self.diagnostics.warn(&error.in_full());
         }
+        verdict.and(read)
     }
 }
 

@@ -36,6 +36,11 @@ impl Reason {
         self.0 >= 0x80
     }
 
+    /// Whether it says that the broker has no such feature: QoS, retained messages, a kind of subscription.
+    pub fn is_not_supported(self) -> bool {
+        matches!(self.0, 0x9a | 0x9b | 0x9e | 0xa1 | 0xa2)
+    }
+
     /// The name of the code in a packet other than SUBACK and a CONNACK of MQTT 3.
     pub fn name(self) -> &'static str {
         match self.0 {

@@ -1,9 +1,9 @@
 //! The only folder that writes to stdout or stderr.
 
+mod append_file;
 pub mod bench;
 mod cjson;
 mod colour;
-mod digits;
 mod display;
 pub mod doctor;
 mod folder;
@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use append_file::AppendFile;
 pub use colour::{Color, Palette};
 pub use display::Display;
 pub use folder::Folder;
@@ -36,7 +37,7 @@ use format::Complaint;
 pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
-pub use prompt::{Answer, ask_secret};
+pub use prompt::{Answer, Question};
 pub use rate::Rate;
 pub use sink::Sink;
 pub use table::Table;

@@ -114,6 +114,11 @@ impl Feed {
         self.source.is_complete()
     }
 
+    /// Bytes that were read of a record whose end has not come.
+    pub fn unfinished(&self) -> usize {
+        self.source.unfinished()
+    }
+
     /// Repetitions that [`Feed::stop_reading`] has left out.
     pub fn set_aside(&self) -> u64 {
         self.set_aside

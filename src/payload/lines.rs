@@ -45,6 +45,11 @@ impl Lines {
         self.number
     }
 
+    /// Bytes of a record whose end has not come, when all chunks are used up.
+    pub fn unfinished(&self) -> usize {
+        self.partial.len()
+    }
+
     pub fn delimiter(&self) -> &[u8] {
         &self.delimiter
     }

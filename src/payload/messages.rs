@@ -160,6 +160,11 @@ impl Messages {
         self.feed.is_complete()
     }
 
+    /// Bytes that were read of a record whose end has not come.
+    pub fn unfinished(&self) -> usize {
+        self.feed.unfinished()
+    }
+
     /// Repetitions that [`Messages::stop_reading`] has left out.
     pub fn set_aside(&self) -> u64 {
         self.feed.set_aside()

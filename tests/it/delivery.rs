@@ -1,6 +1,13 @@
 //! What `pub` says and keeps when it cannot finish: exit codes, counts, `--unsent`, `--timeout`, `--drain`, `--retry`.
 
-use std::{fs, path::Path, sync::mpsc, time::Duration};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+    process::Command,
+    sync::mpsc,
+    time::Duration,
+};
 
 use crate::{
     needs,
@@ -16,6 +23,11 @@ fn kept(file: &Path) -> Vec<String> {
             object["payload"].as_str().expect("text").to_owned()
         })
         .collect()
+}
+
+/// The same, where there may be no file.
+fn kept_if_any(file: &Path) -> Vec<String> {
+    file.exists().then(|| kept(file)).unwrap_or_default()
 }
 
 /// Takes this many publishes, acknowledges the first `acks` of them, and returns to the script.
@@ -396,9 +408,132 @@ fn drain_says_how_long_a_signal_waits_and_the_rest_is_kept() {
     run.write("1\n2\n3\n4\nhalf a li");
     published.recv().unwrap();
     run.signal("INT");
-    run.finish()
-        .fails(130, &["of 4 messages acknowledged", "3 messages added to"]);
+    run.finish().fails(
+        130,
+        &[
+            "9 bytes of a record whose end had not come",
+            "of 4 messages acknowledged",
+            "3 messages added to",
+        ],
+    );
     assert_eq!(kept(&file), ["2", "3", "4"]);
+}
+
+#[test]
+fn what_ends_before_the_input_leaves_whole_lines_in_the_pipe() {
+    // No chunk that is read ends where a line does.
+    let all: Vec<String> = (0..400).map(|n| format!("{n:01000}")).collect();
+    for (options, signal, code) in [("", Some("TERM"), 143), ("--timeout 300ms", None, 7)] {
+        let (send, published) = mpsc::channel();
+        let (taken, were_taken) = mpsc::channel();
+        let (go, signalled) = mpsc::channel::<()>();
+        let broker = Scripted::welcoming(move |peer| {
+            let mut payloads = Vec::new();
+            while let Some(frame) = peer.next() {
+                if frame.kind() != wire::PUBLISH {
+                    continue;
+                }
+                payloads.push(String::from_utf8(frame.payload(false).to_vec()).unwrap());
+                if payloads.len() == 1 {
+                    send.send(()).unwrap();
+                    signalled.recv().unwrap();
+                }
+                if signal.is_some() {
+                    peer.send(wire::ack(wire::PUBACK, frame.id()));
+                }
+            }
+            taken.send(payloads).unwrap();
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rest");
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let lines = format!("{}\n", all.join("\n"));
+        let producer = std::thread::spawn(move || writer.write_all(lines.as_bytes()).unwrap());
+        let run = mozzie("pub -t a -l -q 1 -M 1")
+            .args(options)
+            .at(broker.port)
+            .option("--unsent", &file)
+            .stdin_pipe(reader.try_clone().unwrap())
+            .start();
+        published.recv().unwrap();
+        if let Some(signal) = signal {
+            run.signal(signal);
+            // Let it be seen before the window opens.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        go.send(()).unwrap();
+        run.finish().fails(code, &["not read to its end"]);
+        let mut found = were_taken.recv().unwrap();
+        if signal.is_none() {
+            // The first was under way.
+            found.clear();
+        }
+        found.extend(kept_if_any(&file));
+        let mut rest = String::new();
+        let mut reader = reader;
+        reader.read_to_string(&mut rest).unwrap();
+        producer.join().unwrap();
+        assert!(!rest.is_empty(), "{code}: all was read");
+        found.extend(rest.lines().map(str::to_owned));
+        let wrong = found.iter().zip(&all).find(|(found, line)| found != line);
+        assert_eq!(wrong, None, "{code}");
+        assert_eq!(found.len(), all.len(), "{code}");
+    }
+}
+
+#[test]
+fn a_bad_record_is_told_beside_what_was_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -q 1 --topic-separator =")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("a=1\na=2\na=3\nbad\na=5\n")
+        .run()
+        .fails(7, &["line 4 of stdin", "1 of 3 messages acknowledged"]);
+    assert_eq!(kept(&file), ["2", "3"]);
+}
+
+#[test]
+fn a_file_that_can_grow_no_more_holds_whole_lines_and_is_added_to_behind_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let input = folder.path().join("input");
+    let lines: String = (0..400).map(|n| format!("{n}\n")).collect();
+    fs::write(&input, lines).unwrap();
+    let broker = acknowledges_one_of_three();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' pub -t a -l -q 1 -M 3 -h 127.0.0.1 -p {} --unsent '{}' <'{}'",
+        env!("CARGO_BIN_EXE_mozzie"),
+        broker.port,
+        file.display(),
+        input.display(),
+    );
+    let out = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--unsent: cannot write"), "{stderr}");
+    let first = kept(&file);
+    assert!((10..390).contains(&first.len()), "{}", first.len());
+    let expected: Vec<_> = (1..=first.len()).map(|n| n.to_string()).collect();
+    assert_eq!(first, expected);
+
+    // As a run leaves it that was killed while it wrote.
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.truncate(text.len() - 10);
+    fs::write(&file, text).unwrap();
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -t a -l -q 1")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("x\ny\nz\n")
+        .run()
+        .fails(7, &["1 of 3"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let last: Vec<_> = text.lines().skip(first.len()).collect();
+    assert_eq!(last.len(), 2, "{last:?}");
+    assert!(last[0].contains("\"y\"") && last[1].contains("\"z\""));
 }
 
 #[test]
@@ -728,6 +863,29 @@ fn qos_0_lines_before_a_break_are_counted_as_unknown() {
         7,
         &["1 of 2 messages acknowledged", "under 1 message of QoS 0"],
     );
+}
+
+#[test]
+fn qos_0_lines_that_come_slowly_are_confirmed_meanwhile() {
+    let (send, confirmed) = mpsc::channel();
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.welcome();
+        peer.expect(wire::PUBLISH);
+        let ping = peer.next_raw().unwrap();
+        assert_eq!(ping.kind(), wire::PINGREQ);
+        peer.send(wire::PINGRESP_BYTES);
+        peer.close();
+        let mut again = door.welcome();
+        send.send(()).unwrap();
+        again.expect(wire::DISCONNECT);
+    });
+    let mut run = mozzie("pub -t a -l").at(broker.port).start();
+    run.write("one\n");
+    confirmed.recv().unwrap();
+    run.close_stdin();
+    // Nobody is in doubt about the line.
+    run.finish().status(0);
+    broker.finish();
 }
 
 #[test]
