@@ -5,10 +5,14 @@ use std::io;
 use super::limits::Shortage;
 use super::plan::PlanError;
 use super::stream::DialError;
+use crate::mqtt::codec::DecodeError;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::SessionError;
 use crate::mqtt::text::TextError;
 use crate::net;
+
+/// As brokers before MQTT 5 say it.
+const UNACCEPTABLE_VERSION: Reason = Reason(1);
 
 /// Why a connection failed or broke.
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +103,14 @@ impl BenchError {
             Self::NoConnection { first, .. } => match first {
                 ConnectionError::Dial(_) => Some("check host and port, and that a broker listens"),
                 ConnectionError::Session(SessionError::Refused(refused))
-                    if refused.reason == Reason::UNSUPPORTED_PROTOCOL_VERSION =>
+                    if [UNACCEPTABLE_VERSION, Reason::UNSUPPORTED_PROTOCOL_VERSION]
+                        .contains(&refused.reason) =>
                 {
-                    Some("use another version, such as -V 311")
+                    Some("the broker wants another version: -V 5, -V 311 or -V 31")
                 }
+                ConnectionError::Session(SessionError::Decode(DecodeError::OldBroker(_))) => Some(
+                    "use -V 311; a payload that has no room for a stamp is then only counted, or takes --stamp payload",
+                ),
                 ConnectionError::Session(SessionError::Refused(_)) => {
                     Some("check user name, password and client identifier")
                 }

@@ -59,7 +59,8 @@ pub use pace::{Arrivals, Pace};
 pub use payload::Stamps;
 pub use payload::{Payload, Recorded, Stamping};
 pub use plan::{
-    BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate,
+    Against, BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers,
+    TopicTemplate,
 };
 pub use ranges::Ranges;
 pub use recorder::{Place, Reasons};

@@ -26,9 +26,32 @@ const MAX_LOOK_AHEAD: usize = 100_000;
 /// All publishers and subscribers on this topic unless the plan says otherwise.
 pub const DEFAULT_TOPIC: &str = "mozzie/bench";
 
+/// What is at the other end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Against {
+    #[default]
+    Broker,
+    /// A broker in this process.
+    Embedded,
+    /// The peer of `--self-test`.
+    Peer,
+}
+
+impl Against {
+    /// As the result calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::Embedded => "embedded",
+            Self::Peer => "self-test",
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct BenchPlan {
     pub dial: Dial,
+    pub against: Against,
     /// What the sessions share; publishers' `in_flight` takes the place of its window.
     pub session: Settings,
     pub identities: Identities,
@@ -242,6 +265,7 @@ impl BenchPlan {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             dial,
+            against: Against::Broker,
             session: Settings::default(),
             identities: Identities::prefixed(&format!("mozzie-{:06x}", run & 0xff_ffff)),
             publish_properties: Properties::new(),

@@ -8,7 +8,9 @@ use super::figures::figures;
 use super::health::{Effort, Health, Rate};
 use super::pace::{Arrivals, Pace};
 use super::payload::{Payload, Stamps};
-use super::plan::{BenchPlan, Churn, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate};
+use super::plan::{
+    Against, BenchPlan, Churn, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate,
+};
 use super::recorder::{Counts, Recorder};
 use super::sequence::Sequence;
 use super::shape::Shape;
@@ -49,6 +51,7 @@ pub struct Report {
 /// What was run.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    pub against: Against,
     pub version: Version,
     pub publishers: Publishers,
     pub subscribers: Subscribers,
@@ -85,6 +88,7 @@ impl Setup {
             }
         };
         Self {
+            against: plan.against,
             version: plan.session.version,
             publishers: plan.publishers,
             subscribers: plan.subscribers,

@@ -8,7 +8,7 @@ mod self_test;
 mod wait;
 
 use super::runtime;
-use crate::bench::{self, BenchPlan, Demand, Progress, Report};
+use crate::bench::{self, Against, BenchPlan, Demand, Progress, Report};
 use plan::Planned;
 use result::Results;
 
@@ -49,7 +49,10 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         runtime.block_on(wait::until_accepted(&plan, &endpoint, &sources, wait))?;
     }
     plan.dial = match &broker {
-        Some(broker) => bench::tcp(broker.address()),
+        Some(broker) => {
+            plan.against = Against::Embedded;
+            bench::tcp(broker.address())
+        }
         // Looked up once, and not by every connection.
         None => bench::from_each(runtime.block_on(endpoint.resolved())?, sources),
     };

@@ -419,6 +419,27 @@ fn a_broker_that_is_not_there_yet_is_waited_for_when_that_is_wanted() {
 }
 
 #[test]
+fn a_broker_without_the_version_is_refused_with_the_next_step() {
+    for (options, hint) in [("-m text", "use -V 311"), ("", "wants another version")] {
+        let broker = Scripted::start(|door: &Door| {
+            for _ in 0..2 {
+                let mut peer = door.accept();
+                peer.connect();
+                // Of MQTT 3.1.1, whatever was asked for.
+                peer.send(wire::connack(false, false, 1));
+                peer.until_closed();
+            }
+        });
+        mozzie("bench -n 5")
+            .args(options)
+            .at(broker.port)
+            .run()
+            .fails(4, &["none of 2 connections succeeded", hint]);
+        broker.finish();
+    }
+}
+
+#[test]
 fn numbers_that_make_no_load_are_refused() {
     for (options, words) in [
         ("-n 0", "the number of messages is zero"),

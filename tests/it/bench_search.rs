@@ -101,6 +101,7 @@ fn a_self_test_needs_no_broker_and_tells_the_ceiling() {
         done.status(0);
         let result = json(&done.stdout_text());
         assert_eq!(result["figures"]["arrived"], 2000, "{done}");
+        assert_eq!(result["setup"]["against"], "self-test");
         assert!(result["figures"]["ceiling"].as_f64().unwrap() > 0.0);
     }
     let done = mozzie("bench --self-test -n 2000").run();

@@ -55,7 +55,8 @@ fn setup(report: &Report) -> String {
     let (publishers, subscribers) = (&setup.publishers, &setup.subscribers);
     let texts = |texts: &[String]| array(texts.iter().map(|text| quoted(text)));
     let mut load = Object::new("\n    ");
-    load.text("version", &setup.version.to_string())
+    load.text("against", setup.against.name())
+        .text("version", &setup.version.to_string())
         .number("publishers", publishers.count as u64)
         .number("publish_qos", publishers.qos as u64)
         .boolean("retain", publishers.retain)
