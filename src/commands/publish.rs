@@ -28,7 +28,7 @@ const BATCH: usize = 64 * 1024;
 /// Messages that are kept between two looks at signals.
 const REST_AT_ONCE: usize = 1000;
 /// How long the end of a record that is half read is waited for when time is over.
-const RECORD_END: Duration = Duration::from_millis(100);
+const RECORD_END: Duration = Duration::from_secs(1);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
 /// The same after this time, for those that come slowly.

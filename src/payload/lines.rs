@@ -50,6 +50,12 @@ impl Lines {
         self.partial.len()
     }
 
+    /// The end of these bytes, as far as a delimiter may have begun in it.
+    pub fn end_of_unfinished(&self) -> &[u8] {
+        let from = self.partial.len().saturating_sub(self.delimiter.len() - 1);
+        &self.partial[from..]
+    }
+
     pub fn delimiter(&self) -> &[u8] {
         &self.delimiter
     }

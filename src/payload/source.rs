@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc as blocking};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ use super::lines::{Lines, TooLong};
 const CHUNK: usize = 64 * 1024;
 /// Chunks that may wait: the input is read little faster than it is published.
 const CHUNKS_AHEAD: usize = 2;
+/// Single bytes that may.
+const BYTES_AHEAD: usize = 4096;
 
 /// What a source has to give now.
 #[derive(Debug)]
@@ -118,15 +120,7 @@ enum Reading {
     Stopped,
     /// Reading was stopped within a record, whose rest is taken byte by byte: what stands behind it
     /// stays where it is.
-    Finishing(Rest),
-}
-
-#[derive(Debug)]
-struct Rest {
-    /// Each asks for a byte, which comes as a chunk.
-    ask: blocking::Sender<()>,
-    chunks: Chunks,
-    asked: bool,
+    Finishing(Chunks),
 }
 
 impl Source {
@@ -208,7 +202,7 @@ impl Source {
         };
         let chunk = match &mut records.state {
             Reading::Open => records.chunks.recv().await,
-            Reading::Finishing(rest) => rest.next().await,
+            Reading::Finishing(bytes) => bytes.recv().await,
             Reading::Failed(_) | Reading::Ended | Reading::Stopped => return,
         };
         records.take(chunk);
@@ -259,12 +253,15 @@ impl Records {
                 }
                 Reading::Stopped => match self.lines.unfinished() {
                     0 => return Ok(Next::Stopped),
-                    _ => self.state = finish_record(&self.stream),
+                    _ => self.state = finish_record(&self.stream, &self.lines),
                 },
                 Reading::Finishing(_) if self.lines.unfinished() == 0 => {
                     self.state = Reading::Stopped;
                 }
-                Reading::Finishing(_) => return Ok(Next::Later),
+                Reading::Finishing(bytes) => match bytes.try_recv() {
+                    Ok(byte) => self.take(Some(byte)),
+                    Err(_) => return Ok(Next::Later),
+                },
                 Reading::Open => match self.chunks.try_recv() {
                     Ok(chunk) => self.take(Some(chunk)),
                     Err(mpsc::error::TryRecvError::Empty) => return Ok(Next::Later),
@@ -313,39 +310,28 @@ impl Records {
     }
 }
 
-impl Rest {
-    /// The next byte. Cancel-safe.
-    async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        if !self.asked {
-            self.asked = self.ask.send(()).is_ok();
-        }
-        let byte = self.chunks.recv().await;
-        self.asked = false;
-        byte
-    }
-}
-
-fn finish_record(stream: &Stream) -> Reading {
-    let (ask, asked) = blocking::channel();
-    let (sender, chunks) = mpsc::channel(1);
+/// Reads to the end of the record that is begun in `lines`, and no byte further.
+fn finish_record(stream: &Stream, lines: &Lines) -> Reading {
+    let (sender, bytes) = mpsc::channel(BYTES_AHEAD);
     let input = Arc::clone(&stream.input);
+    let delimiter = lines.delimiter().to_vec();
+    let mut end = lines.end_of_unfinished().to_vec();
     let thread = std::thread::Builder::new().name("input".to_owned());
     let started = thread.spawn(move || {
-        if let Ok(mut input) = input.lock() {
-            while asked.recv().is_ok() {
-                let byte = read_once(&mut *input, &mut [0]);
-                if sender.blocking_send(byte).is_err() {
-                    return;
-                }
+        let Ok(mut input) = input.lock() else {
+            return;
+        };
+        while !end.ends_with(&delimiter) {
+            let byte = read_once(&mut *input, &mut [0]);
+            let is_last = byte.as_ref().map_or(true, Bytes::is_empty);
+            end.extend(byte.iter().flatten());
+            if sender.blocking_send(byte).is_err() || is_last {
+                return;
             }
         }
     });
     match started {
-        Ok(_) => Reading::Finishing(Rest {
-            ask,
-            chunks,
-            asked: false,
-        }),
+        Ok(_) => Reading::Finishing(bytes),
         Err(error) => Reading::Failed(Some(error)),
     }
 }
