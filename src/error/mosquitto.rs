@@ -6,21 +6,23 @@ use super::Error;
 use crate::dialect::Tool;
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::SessionError;
+use crate::mqtt::session::{PublishError, SessionError};
 use crate::net::{DialError, Layer, ProxyProblem, TlsError, io_reason};
 
 /// libmosquitto's error numbers that become exit codes.
-mod code {
+pub(super) mod code {
     pub const PROTOCOL: u8 = 2;
     pub const NOT_CONNECTED: u8 = 4;
     pub const CONNECTION_LOST: u8 = 7;
     pub const TLS: u8 = 8;
     pub const AUTH: u8 = 11;
     pub const PROXY: u8 = 16;
+    pub const QOS_NOT_SUPPORTED: u8 = 24;
+    pub const OVERSIZE_PACKET: u8 = 25;
     pub const TIMEOUT: u8 = 27;
 }
 
-const LOST: &str = "Error: The connection was lost\n";
+pub(super) const LOST: &str = "Error: The connection was lost\n";
 const PROTOCOL: &str =
     "Error: A network protocol error occurred when communicating with the broker\n";
 
@@ -49,13 +51,18 @@ impl Error {
             // subscription.
             Self::Ended(_) | Self::SubscribeRefused(_) => 0,
             Self::Interrupted(signal, _) => signal.exit_code(),
+            Self::PublishRefused { why, .. } => match &why.found {
+                Some(PublishError::QosNotSupported { .. }) => code::QOS_NOT_SUPPORTED,
+                Some(PublishError::TooLarge { .. }) => code::OVERSIZE_PACKET,
+                _ => 1,
+            },
             Self::Usage { .. }
             | Self::Tls(_)
             | Self::Input { .. }
             | Self::EmptyInput
             | Self::BadRecord { .. }
-            | Self::PublishRefused { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)
@@ -107,9 +114,18 @@ impl Error {
             Self::EmptyInput => {
                 "Error: Zero length input.\nError loading input from stdin.\n".into()
             }
+            Self::PublishRefused { topic, why } => match &why.found {
+                Some(PublishError::QosNotSupported { .. }) => {
+                    "Error: Requested QoS not supported on server\n".into()
+                }
+                Some(PublishError::TooLarge { .. }) => {
+                    "Error: Packet larger than supported by the server\n".into()
+                }
+                _ => format!("Error: the broker refused the message to '{topic}': {why}\n"),
+            },
             Self::Usage { .. }
-            | Self::PublishRefused { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)

@@ -15,6 +15,7 @@ mod bench {
 }
 #[path = "../../src/mqtt"]
 mod mqtt {
+    pub mod properties;
     pub mod text;
     pub mod topic;
 }

@@ -205,6 +205,7 @@ impl<'a> Asker<'a> {
         if let Some(error) = self.plan.feed.take_error() {
             return Err(input::broken_off(
                 error,
+                self.plan.template.topic.as_str(),
                 &format!("{} requests", self.asked),
                 "",
             ));
@@ -256,7 +257,7 @@ impl<'a> Asker<'a> {
             ClientEvent::Session(Event::Message(publish, _)) => self.message(&publish),
             ClientEvent::Session(Event::Acknowledged(ack)) => self.acknowledged(&ack),
             ClientEvent::Session(Event::Undeliverable { token, error, .. }) => {
-                self.refuse(token, error.to_string());
+                self.refuse(token, error);
             }
             other => subscription::aside(other, self.diagnostics),
         }
@@ -264,6 +265,8 @@ impl<'a> Asker<'a> {
     }
 
     fn connected(&mut self, resumed: bool) -> Result<(), Error> {
+        let limits = self.client.session().limits();
+        self.plan.feed.fit(limits.maximum_packet_size);
         // What the session still holds is sent again by itself; the broker had the rest, and has
         // answered to nobody unless it kept both the session and what QoS 0 does not promise to keep.
         if !resumed || self.plan.template.qos == QoS::AtMostOnce {
@@ -345,7 +348,7 @@ impl<'a> Asker<'a> {
             }
             Err(error) => {
                 self.asked = number;
-                self.refuse(number, error.to_string());
+                self.refuse(number, error);
             }
         }
     }

@@ -27,11 +27,11 @@ async fn a_certificate_for_another_name_is_refused_with_both_names() {
         params.subject_alt_names = vec![
             rcgen::SanType::DnsName("a.example".try_into().unwrap()),
             rcgen::SanType::IpAddress("192.0.2.7".parse().unwrap()),
+            rcgen::SanType::IpAddress("::1".parse().unwrap()),
         ];
     });
     let error = problem(&serve_tls(server_config(&issued)).await, authority.client()).await;
-    let expected =
-        "the broker's certificate is not for '127.0.0.1'; it is for 'a.example', '192.0.2.7'";
+    let expected = "the broker's certificate is not for '127.0.0.1'; it is for 'a.example', '192.0.2.7', '::1'";
     assert_eq!(error.to_string(), expected);
 }
 
