@@ -55,7 +55,7 @@ pub enum Error {
     Authentication(String),
     #[error("{0}")]
     ConnectionLost(String),
-    #[error("the broker refused the message to '{topic}': {why}")]
+    #[error("{} the message to '{topic}': {why}", why.refuser())]
     PublishRefused { topic: String, why: Refusal },
     #[error("the broker refused the subscription: {0}")]
     SubscribeRefused(Refusal),
@@ -200,6 +200,14 @@ impl Refusal {
     /// Whether the broker cannot do it for anybody: it said so in CONNACK, or says so now.
     pub fn is_a_lack(&self) -> bool {
         self.reason.is_none_or(Reason::is_not_supported)
+    }
+
+    /// What is before the message in a sentence that says it is not published.
+    pub fn refuser(&self) -> &'static str {
+        match self.found {
+            Some(PublishError::Encode(_)) => "MQTT has no packet for",
+            _ => "the broker refused",
+        }
     }
 
     /// What to do about it, where the reason says so.

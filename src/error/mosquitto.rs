@@ -53,7 +53,7 @@ impl Error {
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::PublishRefused { why, .. } => match &why.found {
                 Some(PublishError::QosNotSupported { .. }) => code::QOS_NOT_SUPPORTED,
-                Some(PublishError::TooLarge { .. }) => code::OVERSIZE_PACKET,
+                Some(PublishError::TooLarge { .. } | PublishError::Encode(_)) => code::OVERSIZE_PACKET,
                 _ => 1,
             },
             Self::Usage { .. }
@@ -118,7 +118,7 @@ impl Error {
                 Some(PublishError::QosNotSupported { .. }) => {
                     "Error: Requested QoS not supported on server\n".into()
                 }
-                Some(PublishError::TooLarge { .. }) => {
+                Some(PublishError::TooLarge { .. } | PublishError::Encode(_)) => {
                     "Error: Packet larger than supported by the server\n".into()
                 }
                 _ => format!("Error: the broker refused the message to '{topic}': {why}\n"),
