@@ -49,10 +49,16 @@ pub enum Error {
     /// Never [`SessionError::Refused`], which has a form of its own above.
     #[error(transparent)]
     Session(SessionError),
+    /// The broker had accepted us, and then broke the protocol.
+    #[error(transparent)]
+    Violation(SessionError),
     #[error("the broker ended the connection: {}", reason_text(.0))]
     Ended(Disconnect),
     #[error("the broker asks for authentication method '{0}', which mozzie does not know")]
     Authentication(String),
+    /// The connection ended before the broker, if it is one, had accepted us.
+    #[error("{0}")]
+    NotAccepted(String),
     #[error("{0}")]
     ConnectionLost(String),
     #[error("{} the message to '{topic}': {why}", why.refuser())]
@@ -347,7 +353,7 @@ impl Error {
             Self::Mosquitto(verdict) => verdict.code,
             Self::Dial(_) => 3,
             Self::Refused(_) => 4,
-            Self::Session(error) => match error {
+            Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(_) => 4,
                 SessionError::Decode(DecodeError::OldBroker(_)) => 4,
                 SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)) => {
@@ -359,7 +365,7 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_) => 3,
+            Self::NotAccepted(_) | Self::ConnectionLost(_) => 3,
             Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
                 last.exit_code()
             }
@@ -428,8 +434,10 @@ impl Error {
                 "ask for less, add --workers, or run the generator on a machine with more to give"
                     .to_owned(),
             ),
-            Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
-            Self::TimedOut(_)
+            Self::NotAccepted(_) => Some(NOT_MQTT.to_owned()),
+            Self::Violation(_) => Some("-dd shows the packets and their bytes".to_owned()),
+            Self::ConnectionLost(_)
+            | Self::TimedOut(_)
             | Self::NoReply(_)
             | Self::Unanswered { .. }
             | Self::Command(_)
