@@ -18,6 +18,8 @@ use tokio::sync::watch;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{PropertyId, Value};
 
+/// What runs the commands.
+pub const SHELL: &str = "sh";
 /// How long a command may take to end that is told to: on a busy machine even a short one takes a
 /// second. Whoever cannot wait sends a second signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -34,7 +36,7 @@ pub enum Output {
 /// Why a run is no success.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    #[error("cannot start the command: {}", crate::net::io_reason(.0))]
+    #[error("cannot start the shell '{SHELL}' for the command: {}", crate::net::io_reason(.0))]
     Start(io::Error),
     #[error("cannot read what the command prints: {}", crate::net::io_reason(.0))]
     Read(io::Error),
@@ -77,7 +79,7 @@ pub async fn run(
         Output::Captured(limit) => (Stdio::piped(), limit),
         Output::Inherited => (Stdio::inherit(), 0),
     };
-    let mut shell = Command::new("sh");
+    let mut shell = Command::new(SHELL);
     for (name, _) in std::env::vars_os().filter(|(name, _)| says_of_a_message(name)) {
         // Of the message that we may be run for ourselves.
         shell.env_remove(name);

@@ -59,6 +59,26 @@ fn the_command_gets_the_payload_and_the_rest_in_its_environment() {
 }
 
 #[test]
+fn a_shell_that_is_missing_is_named() {
+    let folder = TempDir::new().unwrap();
+    let broker = Scripted::welcoming(|peer| {
+        peer.grant();
+        peer.publish(0, 0, "t", "x");
+        peer.until_closed();
+    });
+    exec(broker.port, "--on-error stop", "true", &folder)
+        .env("PATH", folder.path())
+        .run()
+        .fails(
+            1,
+            &[
+                "a message on 't': cannot start the shell 'sh'",
+                "no such file",
+            ],
+        );
+}
+
+#[test]
 fn variables_of_another_message_are_not_handed_down() {
     let folder = TempDir::new().unwrap();
     let broker = Scripted::welcoming(|peer| {
