@@ -1,6 +1,8 @@
 //! One run of a command for one message: the message in, what it prints out, and no way to hang or to
 //! grow without bounds.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -186,17 +188,17 @@ fn says_of_a_message(variable: &OsStr) -> bool {
 }
 
 /// What a command can know of its message beside the payload.
-fn environment(message: &Message) -> Vec<(String, OsString)> {
-    let mut variables = vec![
+fn environment(message: &Message) -> BTreeMap<String, OsString> {
+    let mut variables = BTreeMap::from([
         ("MQTT_TOPIC".to_owned(), bytes(message.topic.as_bytes())),
         ("MQTT_QOS".to_owned(), message.qos.to_string().into()),
         (
             "MQTT_RETAIN".to_owned(),
             u8::from(message.retain).to_string().into(),
         ),
-    ];
+    ]);
     for property in message.properties.iter() {
-        let named = match (property.id(), property.value()) {
+        let (name, value) = match (property.id(), property.value()) {
             (PropertyId::ResponseTopic, Value::Text(text)) => {
                 ("MQTT_RESPONSE_TOPIC".to_owned(), bytes(text.as_bytes()))
             }
@@ -222,7 +224,16 @@ fn environment(message: &Message) -> Vec<(String, OsString)> {
             ),
             _ => continue,
         };
-        variables.push(named);
+        // A user property may occur again, and names may differ in what variables cannot have.
+        match variables.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().push("\n");
+                entry.get_mut().push(value);
+            }
+        }
     }
     variables
 }
