@@ -187,7 +187,8 @@ pub struct DestinationArgs {
     /// Names of the files, in the form of -F [default: %t]
     ///
     /// Slashes and control characters become underscores, also those of a topic, and so does a dot or a
-    /// hyphen at the beginning. Names are cut after 240 bytes.
+    /// hyphen at the beginning. Names are cut after 240 bytes. Where the file system has no hard links,
+    /// as FAT has not, so do '"', '*', ':', '<', '>', '?' and '|'.
     #[arg(long, value_name = "FORMAT", requires = "output_dir")]
     pub output_name: Option<OsString>,
     /// Run this command for each message, and acknowledge it when the command has ended with 0
