@@ -6,7 +6,7 @@ mod mosquitto;
 use std::io;
 use std::path::PathBuf;
 
-pub use mosquitto::reason_text as mosquitto_reason;
+pub use mosquitto::{reason_text as mosquitto_reason, refusal_of_lines};
 
 use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
@@ -129,14 +129,40 @@ impl Verdict {
         }
     }
 
-    /// The broker takes only messages of a lower QoS.
-    pub fn qos_not_supported() -> Self {
+    /// The broker takes only messages of a lower QoS. With `-l` it is the library's error that ends mosquitto_pub.
+    pub fn qos_not_supported(lines: bool) -> Self {
+        let text = match lines {
+            true => "Error: Requested QoS not supported on server\n",
+            false => {
+                "Error: Message QoS not supported on broker, try a lower QoS.\n\
+                 Error: The connection was lost\n"
+            }
+        };
         Self {
-            code: 7,
-            text: "Error: Message QoS not supported on broker, try a lower QoS.\n\
-                   Error: The connection was lost\n"
-                .to_owned(),
-            usage: String::new(),
+            code: if lines { 24 } else { 7 },
+            ..Self::usage(text)
+        }
+    }
+
+    /// The broker takes only smaller packets.
+    pub fn packet_too_large(lines: bool) -> Self {
+        match lines {
+            true => Self {
+                code: 25,
+                ..Self::usage("Error: Packet larger than supported by the server\n")
+            },
+            false => Self {
+                code: 7,
+                ..Self::usage("Error: The connection was lost\n")
+            },
+        }
+    }
+
+    /// The broker has ended the connection of mosquitto_pub.
+    pub fn not_connected() -> Self {
+        Self {
+            code: 4,
+            ..Self::usage("Error: The client is not currently connected\n")
         }
     }
 

@@ -353,8 +353,11 @@ impl Client {
     /// The broker sent DISCONNECT. What passes by itself is worth another attempt; a takeover or a
     /// refusal is not, for it would only repeat itself.
     fn ended(&mut self, disconnect: Disconnect) -> Result<ClientEvent, Error> {
-        if self.plan.reconnect != Reconnect::WhenAccepted {
-            return Err(Error::Ended(disconnect));
+        match self.plan.reconnect {
+            Reconnect::WhenAccepted => {}
+            // To mosquitto_sub 2.1 it is a break like any other.
+            Reconnect::WhenReached => return self.lost(Error::Ended(disconnect).to_string()),
+            Reconnect::Never => return Err(Error::Ended(disconnect)),
         }
         match disconnect.reason {
             Reason::SUCCESS

@@ -11,7 +11,7 @@ use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
-use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
+use crate::error::{Error, Refusal, Verdict, mosquitto_reason, refusal_of_lines};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -31,6 +31,8 @@ const UNCONFIRMED: u64 = 10_000;
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
+    /// `-l`
+    lines: bool,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -63,6 +65,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     if !dialect.is_native() && !args.input.stdin_lines {
         connection.reconnect = Reconnect::Never;
     }
+    let lines = args.input.stdin_lines;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
     // Before anything is read from a pipe, which would be lost.
@@ -80,6 +83,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     )?;
     Ok(PublishPlan {
         connection,
+        lines,
         messages,
         unsent,
         timeout: args.delivery.timeout.map(|span| span.0),
@@ -100,6 +104,8 @@ fn progress(args: &PublishArgs, dialect: Dialect) -> Option<Progress> {
 
 struct Publisher<'a> {
     client: Client,
+    /// Messages are lines of stdin, of which mosquitto_pub ends otherwise.
+    lines: bool,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -123,6 +129,7 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
+            lines: plan.lines,
             messages: plan.messages,
             unsent: plan.unsent,
             timeout: plan.timeout,
@@ -287,7 +294,12 @@ impl<'a> Publisher<'a> {
             ack.packet_id,
             mosquitto_reason(ack.reason)
         );
-        if let Some(why) = ack.properties.text(PropertyId::ReasonString) {
+        // Of a PUBREC its library forgets the words.
+        let why = match ack.qos {
+            QoS::ExactlyOnce => None,
+            _ => ack.properties.text(PropertyId::ReasonString),
+        };
+        if let Some(why) = why {
             text.push_str(&format!("{why}\n"));
         }
         self.diagnostics.mosquitto(&text);
@@ -343,7 +355,11 @@ impl<'a> Publisher<'a> {
             Err(PublishError::QosNotSupported { .. })
                 if !self.diagnostics.dialect().is_native() =>
             {
-                self.verdict = Some(Verdict::qos_not_supported());
+                self.verdict = Some(Verdict::qos_not_supported(self.lines));
+                self.stopped = true;
+            }
+            Err(PublishError::TooLarge { .. }) if !self.diagnostics.dialect().is_native() => {
+                self.verdict = Some(Verdict::packet_too_large(self.lines));
                 self.stopped = true;
             }
             // mosquitto_pub leaves the flag out and says nothing.
@@ -415,7 +431,21 @@ impl<'a> Publisher<'a> {
         if native && (self.stopped || !matches!(end, End::Complete)) {
             outcome.take_the_rest(&end, &mut signals).await;
         }
-        outcome.judge(end, accepted)
+        // A broker that breaks the protocol is what mosquitto_pub tells of, whatever is unacknowledged.
+        let end = match end {
+            End::Failed(error @ Error::Session(_)) if !native => return Err(error),
+            // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
+            End::Failed(Error::Ended(bye)) if !native && bye.reason != Reason::SUCCESS => {
+                return Err(Verdict::not_connected().into());
+            }
+            end => end,
+        };
+        match outcome.judge(end, accepted) {
+            Err(Error::Refused(connack)) if self.lines && !native => {
+                Err(refusal_of_lines(&connack).into())
+            }
+            judged => judged,
+        }
     }
 }
 

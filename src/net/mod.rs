@@ -29,7 +29,7 @@ pub use {
     dial::{Dialed, Steps, dial, dial_timed},
     endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
-    proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
+    proxy::{Login, Proxy, ProxyError, ProxyKind, ProxyProblem},
     secret::Secret,
     srv::{CertificateName, Srv, SrvProblem},
     stream::{Stream, TlsInfo},
