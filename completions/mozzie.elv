@@ -1,6 +1,7 @@
 # Completion of mozzie in elvish, also under the names of mosquitto's clients: mozzie itself says what may stand where.
 
 use path
+use re
 use str
 
 fn -mozzie-complete {|@words|
@@ -13,12 +14,22 @@ fn -mozzie-complete {|@words|
     if (== (count $lines) 0) {
         return
     }
-    if (or (eq $lines[0] files) (eq $lines[0] folders)) {
-        edit:complete-filename $word
-    } elif (eq $lines[0] words) {
+    # elvish puts a candidate in place of the whole word, the --name= before a path included.
+    var prefix = (put (re:find '^(?:--[^=]*=)?' $word)[text])
+    var rest = (str:trim-prefix $word $prefix)
+    var kind = $lines[0]
+    if (eq $kind words) {
         for line $lines[1..] {
             var candidate help = (str:split &max=2 "\t" $line)
             edit:complex-candidate $candidate &display=(if (eq $help '') { put $candidate } else { put $candidate'  '$help })
+        }
+    } elif (eq $kind commands) {
+        edit:complete-sudo sudo $rest
+    } else {
+        edit:complete-filename $rest | each {|found|
+            if (or (eq $kind files) (path:is-dir &follow-symlink=$true $found[stem])) {
+                edit:complex-candidate $prefix$found[stem] &code-suffix=$found[code-suffix] &display=$found[display]
+            }
         }
     }
 }

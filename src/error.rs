@@ -16,7 +16,7 @@ use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
-use crate::net::{DialError, TlsError, io_reason};
+use crate::net::{DialError, TlsError, explain_io, io_reason};
 use crate::signal::Signal;
 
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +67,18 @@ pub enum Error {
     /// Requests that a command should have answered and did not.
     #[error("{unanswered} of {total} requests got no reply")]
     Unanswered { unanswered: u64, total: u64 },
-    /// The connection broke too often.
-    #[error("{why}; {}", retries_text(*.retries))]
-    RetriesUsedUp { why: String, retries: u32 },
-    /// The broker accepts us, and drops each connection once it has our messages.
-    #[error("{why}, {times} times in a row after messages were sent and none was acknowledged")]
-    DroppedAgainAndAgain { why: String, times: u32 },
+    /// The connection broke too often, the last time in this way.
+    #[error("{last}; {}", retries_text(*.retries))]
+    RetriesUsedUp { last: Box<Error>, retries: u32 },
+    /// The broker accepts us, and ends each connection before anything comes of it. `publishing`: it has
+    /// messages then and acknowledges none; `suspicion`: who else may be the reason.
+    #[error("{last}, {times} times in a row {}", drops_text(*.publishing))]
+    DroppedAgainAndAgain {
+        last: Box<Error>,
+        times: u32,
+        publishing: bool,
+        suspicion: Option<String>,
+    },
     /// A command did not do its work for messages.
     #[error("{0}")]
     Command(String),
@@ -82,9 +88,20 @@ pub enum Error {
         total: u64,
         why: String,
         hint: Option<String>,
+        /// What ended it, where that is a failure of its own.
+        cause: Option<Box<Error>>,
     },
     #[error("interrupted{}", .1.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Interrupted(Signal, Option<String>),
+    /// What was not acknowledged cannot be kept in the file of `--unsent`. `outcome` is what became of
+    /// all messages; where that is a failure, `verdict` is it.
+    #[error("{outcome}, and --unsent: cannot write '{}'", path.display())]
+    Unsent {
+        outcome: String,
+        path: PathBuf,
+        source: io::Error,
+        verdict: Option<Box<Error>>,
+    },
     #[error("{what}")]
     Io {
         what: String,
@@ -129,40 +146,26 @@ impl Verdict {
         }
     }
 
-    /// The broker takes only messages of a lower QoS. With `-l` it is the library's error that ends mosquitto_pub.
-    pub fn qos_not_supported(lines: bool) -> Self {
-        let text = match lines {
-            true => "Error: Requested QoS not supported on server\n",
-            false => {
-                "Error: Message QoS not supported on broker, try a lower QoS.\n\
-                 Error: The connection was lost\n"
-            }
-        };
-        Self {
-            code: if lines { 24 } else { 7 },
-            ..Self::usage(text)
-        }
-    }
-
-    /// The broker takes only smaller packets.
-    pub fn packet_too_large(lines: bool) -> Self {
-        match lines {
-            true => Self {
-                code: 25,
-                ..Self::usage("Error: Packet larger than supported by the server\n")
-            },
-            false => Self {
-                code: 7,
-                ..Self::usage("Error: The connection was lost\n")
-            },
-        }
-    }
-
     /// The broker has ended the connection of mosquitto_pub.
     pub fn not_connected() -> Self {
         Self {
-            code: 4,
+            code: mosquitto::code::NOT_CONNECTED,
             ..Self::usage("Error: The client is not currently connected\n")
+        }
+    }
+
+    /// What mosquitto_pub makes of a message that is beyond what the broker takes.
+    pub fn beyond(error: &PublishError) -> Self {
+        let why = match error {
+            PublishError::QosNotSupported { .. } => {
+                "Error: Message QoS not supported on broker, try a lower QoS.\n"
+            }
+            _ => "",
+        };
+        Self {
+            code: mosquitto::code::CONNECTION_LOST,
+            text: format!("{why}{}", mosquitto::LOST),
+            usage: String::new(),
         }
     }
 
@@ -186,6 +189,8 @@ pub struct Refusal {
     text: String,
     reason: Option<Reason>,
     reason_string: Option<String>,
+    /// What was found before anything was sent.
+    found: Option<PublishError>,
 }
 
 impl Refusal {
@@ -196,12 +201,47 @@ impl Refusal {
             text: with_details(reason.to_string(), properties),
             reason: Some(reason),
             reason_string: string.map(ToString::to_string),
+            found: None,
+        }
+    }
+
+    /// Whether the broker cannot do it for anybody: it said so in CONNACK, or says so now.
+    pub fn is_a_lack(&self) -> bool {
+        self.reason.is_none_or(Reason::is_not_supported)
+    }
+
+    /// What to do about it, where the reason says so.
+    fn hint(&self) -> Option<&'static str> {
+        match self.reason? {
+            Reason::NOT_AUTHORIZED => Some(
+                "may this user publish or subscribe there? The broker's access control and its log say more",
+            ),
+            Reason::UNSPECIFIED_ERROR => {
+                Some("the broker's access control may forbid it, or a limit; its log may say more")
+            }
+            Reason::PACKET_TOO_LARGE | Reason::QUOTA_EXCEEDED => {
+                Some("a limit of the broker; 'mozzie doctor' shows those that it tells")
+            }
+            reason if reason.is_not_supported() => {
+                Some("'mozzie doctor' shows what the broker has")
+            }
+            _ => None,
         }
     }
 
     /// The same in other words.
     pub fn worded(self, text: String) -> Self {
         Self { text, ..self }
+    }
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        Self {
+            text: error.to_string(),
+            found: Some(error),
+            ..Self::default()
+        }
     }
 }
 
@@ -270,7 +310,7 @@ impl Error {
     pub fn refused(topic: &str, error: &PublishError) -> Self {
         Self::PublishRefused {
             topic: topic.to_owned(),
-            why: error.to_string().into(),
+            why: error.clone().into(),
         }
     }
 
@@ -319,14 +359,16 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_)
-            | Self::RetriesUsedUp { .. }
-            | Self::DroppedAgainAndAgain { .. } => 3,
+            Self::ConnectionLost(_) => 3,
+            Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
+                last.exit_code()
+            }
             Self::PublishRefused { .. } | Self::SubscribeRefused(_) => 5,
             Self::TimedOut(_) | Self::NoReply(_) => 6,
             Self::NotAcknowledged { .. } => 7,
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::BadRecord { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
@@ -358,21 +400,29 @@ impl Error {
             Self::RetriesUsedUp { .. } => {
                 Some("--retry forever goes on trying, --retry-max-delay says how slowly".to_owned())
             }
-            Self::DroppedAgainAndAgain { .. } => Some(
-                "the broker may not allow their topic, QoS or size; before MQTT 5 (-V 5) it cannot say so"
-                    .to_owned(),
-            ),
+            Self::DroppedAgainAndAgain {
+                last,
+                publishing,
+                suspicion,
+                ..
+            } => Some(drops_hint(last, *publishing, suspicion.as_deref())),
             Self::NotAcknowledged { hint, .. } => hint.clone(),
             Self::Authentication(_) => Some(
                 "leave out -D connect authentication-method and log in with -u and --password-file"
                     .to_owned(),
             ),
-            Self::PublishRefused { .. } | Self::SubscribeRefused(_) => None,
+            Self::PublishRefused { why, .. } | Self::SubscribeRefused(why) => {
+                why.hint().map(str::to_owned)
+            }
             Self::Broker(error) => error.hint().map(str::to_owned),
             Self::Bench(BenchError::NoConnection {
                 first: ConnectionError::Dial(error),
                 ..
             }) => error.hint(),
+            Self::Bench(BenchError::NoConnection {
+                first: ConnectionError::Io(error),
+                ..
+            }) => explain_io(error).and_then(|problem| problem.hint()),
             Self::Bench(error) => error.hint().map(str::to_owned),
             Self::BenchInvalid(_) => Some(
                 "ask for less, add --workers, or run the generator on a machine with more to give"
@@ -386,6 +436,7 @@ impl Error {
             | Self::Interrupted(..)
             | Self::BenchFailed(_)
             | Self::Checks { .. }
+            | Self::Unsent { .. }
             | Self::Io { .. } => None,
         }
     }
@@ -442,6 +493,28 @@ fn retries_text(retries: u32) -> String {
         0 => "--retry 0 wants no other attempt".to_owned(),
         1 => "1 attempt to connect again was in vain".to_owned(),
         _ => format!("{retries} attempts to connect again were in vain"),
+    }
+}
+
+fn drops_text(publishing: bool) -> &'static str {
+    match publishing {
+        true => "after messages were sent and none was acknowledged",
+        false => "soon after it had accepted the connection",
+    }
+}
+
+fn drops_hint(last: &Error, publishing: bool, suspicion: Option<&str>) -> String {
+    let refusal = match (publishing, last) {
+        (true, Error::Ended(_)) => "the broker may not allow their topic, QoS or size",
+        (true, _) => {
+            "the broker may not allow their topic, QoS or size; before MQTT 5 (-V 5) it cannot say so"
+        }
+        (false, _) => "the broker may not allow what is asked for",
+    };
+    match suspicion {
+        Some(suspicion) if publishing => format!("{refusal}; or {suspicion}"),
+        Some(suspicion) => suspicion.to_owned(),
+        None => refusal.to_owned(),
     }
 }
 

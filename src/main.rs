@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod commands;
 mod dialect;
+mod digits;
 mod error;
 mod mqtt;
 mod net;

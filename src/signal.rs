@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as something to wait for.
+//! SIGINT and SIGTERM as something to wait for, and SIGCONT.
 
 use std::io;
 
@@ -42,4 +42,10 @@ impl Signals {
             _ = self.terminate.recv() => Signal::Terminate,
         }
     }
+}
+
+/// SIGCONT, which does what it always does, too. Must be called inside a runtime.
+pub fn continued() -> io::Result<unix::Signal> {
+    let number = rustix::process::Signal::CONT.as_raw();
+    unix::signal(SignalKind::from_raw(number))
 }

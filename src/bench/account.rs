@@ -2,12 +2,15 @@
 
 mod gaps;
 
+use std::collections::BTreeMap;
+
 use gaps::Gaps;
 
 use super::ranges::Ranges;
 use super::recorder::{Counts, Place};
 use super::sequence::Sequence;
 use super::shape::Shape;
+use super::strays::{Strays, Unexcused};
 use crate::mqtt::QoS;
 
 /// One publisher's part of the account. Messages are numbered from 0 in the order of publishing.
@@ -25,6 +28,10 @@ pub struct Sent {
     pub unanswered: u64,
     /// QoS 1 and 2: what was refused, or never acknowledged, so that it need not arrive.
     pub excused: Ranges,
+    /// What the publisher itself sent a second time, so that it may arrive twice, and after what it had
+    /// sent meanwhile: at QoS 1 all that was not acknowledged when a connection broke, at QoS 2 only
+    /// where the broker had not kept the session.
+    pub sent_again: Ranges,
 }
 
 /// One subscriber's part of the account.
@@ -43,6 +50,8 @@ pub struct Got {
     /// Messages without stamps, which cannot be told apart.
     pub unstamped: u64,
     pub odd: Odd,
+    /// By publisher.
+    pub strays: BTreeMap<u32, Strays>,
 }
 
 impl Default for Got {
@@ -55,6 +64,7 @@ impl Default for Got {
             sequences: Vec::new(),
             unstamped: 0,
             odd: Odd::default(),
+            strays: BTreeMap::new(),
         }
     }
 }
@@ -86,10 +96,15 @@ pub struct Terms<'a> {
     /// Of the publishers.
     pub qos: QoS,
     pub stamped: bool,
-    /// Each publisher has one topic.
-    pub ordered: bool,
     /// Nothing was due any more at the end, or nothing came for as long as the plan waits.
     pub settled: bool,
+}
+
+impl Terms<'_> {
+    /// Whether a subscriber that was granted this QoS may get a message twice.
+    fn may_repeat(&self, subscriber: usize, granted: QoS) -> bool {
+        self.qos.min(granted) == QoS::AtLeastOnce || self.shape.overlaps(subscriber)
+    }
 }
 
 /// The whole account. At QoS 1 and 2 `published = acknowledged + refused + unanswered`; with one
@@ -119,6 +134,9 @@ pub struct Account {
     pub cut_off: u64,
     /// Not arrived when the run ended before its drain did.
     pub pending: u64,
+    /// Without stamps: so many more came than were sent, so that at least so many came twice, or were
+    /// somebody else's.
+    pub surplus: u64,
     /// Messages that came and that nobody had sent.
     pub never_sent: u64,
     /// All numbers above are exact: no publisher or subscriber had more gaps than are kept.
@@ -132,8 +150,11 @@ pub struct Breaches {
     pub lost: u64,
     pub first_lost: Vec<Place>,
     pub pending: u64,
+    /// Messages that came more often than they were sent.
     pub duplicated: u64,
+    pub first_duplicated: Vec<Place>,
     pub out_of_order: u64,
+    pub first_out_of_order: Vec<Place>,
 }
 
 /// Places that are named.
@@ -160,6 +181,9 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) 
         }
     }
     if sent.is_empty() {
+        // Somebody else publishes; nothing is known of what should come.
+        account.arrived = got.iter().map(|got| got.unstamped).sum();
+        account.expected = account.arrived;
         return account;
     }
     if terms.shape.shared {
@@ -173,9 +197,10 @@ pub fn settle(terms: Terms<'_>, sent: &[Sent], got: &[Got], group: &[Sequence]) 
             let seen = got.sequences.iter().chain(std::iter::repeat(&silent));
             account.stamped(heard.zip(seen), subscriber, sent, &got.odd)
         } else {
-            account.unstamped(heard, sent, got)
+            account.unstamped(terms, subscriber, heard, sent, got)
         };
         account.charge(terms, got, missing);
+        account.judge_strays(terms, subscriber, got, sent);
     }
     account
 }
@@ -249,17 +274,27 @@ impl Account {
     /// Without stamps only totals can be compared.
     fn unstamped(
         &mut self,
+        terms: Terms<'_>,
+        subscriber: usize,
         heard: impl Iterator<Item = usize>,
         sent: &[Sent],
         got: &Got,
     ) -> Missing {
-        let (all, excused) = heard
-            .filter_map(|publisher| sent.get(publisher))
-            .fold((0, 0), |(all, excused), sent| {
-                (all + sent.sent, excused + sent.excused.count())
-            });
-        self.arrived += got.unstamped;
-        let missing = all.saturating_sub(got.unstamped).saturating_sub(excused);
+        let (all, published, excused) = heard.filter_map(|publisher| sent.get(publisher)).fold(
+            (0, 0, 0),
+            |(all, published, excused), sent| {
+                let more = sent.excused.count();
+                (all + sent.sent, published + sent.published, excused + more)
+            },
+        );
+        // More than were published came more than once, whichever these are.
+        let arrived = got.unstamped.min(published);
+        self.surplus += got.unstamped - arrived;
+        self.arrived += arrived;
+        if !terms.may_repeat(subscriber, got.granted) {
+            self.breaches.duplicated += got.unstamped - arrived;
+        }
+        let missing = all.saturating_sub(arrived).saturating_sub(excused);
         let damaged = got.odd.corrupted.min(missing);
         self.damaged += damaged;
         Missing {
@@ -293,9 +328,53 @@ impl Account {
             let seen = |publisher| (publisher, group.get(publisher).unwrap_or(&silent));
             self.stamped(heard.map(seen), 0, sent, &whole.odd)
         } else {
-            self.unstamped(heard, sent, &whole)
+            self.unstamped(terms, 0, heard, sent, &whole)
         };
         self.charge(terms, &whole, missing);
+        for (number, member) in got.iter().enumerate().filter(|(_, got)| got.subscribed) {
+            let granted = whole.granted;
+            let member = Got {
+                granted,
+                strays: member.strays.clone(),
+                ..Got::default()
+            };
+            self.judge_strays(terms, number, &member, sent);
+        }
+    }
+
+    /// Which of the messages that came twice or too late break a promise.
+    fn judge_strays(&mut self, terms: Terms<'_>, subscriber: usize, got: &Got, sent: &[Sent]) {
+        let may_repeat = terms.may_repeat(subscriber, got.granted);
+        let none = Ranges::default();
+        for (publisher, strays) in &got.strays {
+            let again = sent
+                .get(*publisher as usize)
+                .map_or(&none, |sent| &sent.sent_again);
+            let place = |sequence| Place {
+                subscriber: subscriber as u32,
+                publisher: *publisher,
+                sequence,
+            };
+            let breaches = &mut self.breaches;
+            for (numbers, count, first) in [
+                (
+                    Some(&strays.repeated).filter(|_| !may_repeat),
+                    &mut breaches.duplicated,
+                    &mut breaches.first_duplicated,
+                ),
+                (
+                    Some(&strays.overtaken),
+                    &mut breaches.out_of_order,
+                    &mut breaches.first_out_of_order,
+                ),
+            ] {
+                let Some(numbers) = numbers else { continue };
+                let unexcused = Unexcused::of(numbers, again, MAX_PLACES);
+                *count += unexcused.count;
+                self.exact &= unexcused.exact;
+                name(first, unexcused.first.into_iter().map(place));
+            }
+        }
     }
 
     /// Says what a subscriber's missing messages are, and which promises that breaks.
@@ -330,12 +409,6 @@ impl Account {
             breaches.pending += pending;
             name(&mut breaches.first_lost, first);
         }
-        if promise != QoS::AtLeastOnce {
-            breaches.duplicated += got.odd.duplicated;
-        }
-        if terms.ordered {
-            breaches.out_of_order += got.odd.out_of_order;
-        }
     }
 
     /// Where counts that were taken independently of each other do not agree; empty when all do.
@@ -363,7 +436,8 @@ impl Account {
                 ),
             );
         }
-        let seen = self.arrived + counts.duplicated + counts.undecided + self.never_sent;
+        let duplicated = counts.duplicated + self.surplus;
+        let seen = self.arrived + duplicated + counts.undecided + self.never_sent;
         equal(
             ("received", counts.received),
             ("arrived + duplicated + undecided + never sent", seen),

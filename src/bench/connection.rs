@@ -38,8 +38,6 @@ const READS: usize = 4;
 const ROUNDS: usize = 4;
 /// Topic filters in one SUBSCRIBE.
 const FILTERS: usize = 64;
-/// How long a broken connection waits before it is made again.
-const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 pub enum Role {
     Publisher(Box<Publisher>),
@@ -102,8 +100,11 @@ pub struct Connection {
     flushing: bool,
     /// Since when its socket has taken nothing, in ns.
     full_since: Option<u64>,
-    /// It was ready at some time.
+    /// It was ready at some time; the last time since then, in ns.
     was_ready: bool,
+    ready_since: u64,
+    /// Times that it was made again since it was last of use.
+    attempts: u32,
     /// It came back and its session had not been kept.
     renewed: bool,
     /// When a timer of the worker's will serve it, in ns.
@@ -127,6 +128,8 @@ impl Connection {
             flushing: false,
             full_since: None,
             was_ready: false,
+            ready_since: 0,
+            attempts: 0,
             renewed: false,
             timer: None,
             read_after: 0,
@@ -395,9 +398,11 @@ impl Connection {
     ) -> Result<(), ConnectionError> {
         match (event, &mut self.role) {
             (Event::Message(publish, _), Role::Subscriber(subscriber)) => {
+                self.attempts = 0;
                 subscriber.message(&publish.message, now, shared);
             }
             (Event::Acknowledged(ack), Role::Publisher(publisher)) => {
+                self.attempts = 0;
                 publisher.answered(&ack, now, shared);
             }
             (Event::Connected(_), _) => self.connected(now, shared)?,
@@ -430,6 +435,11 @@ impl Connection {
         }
         let resumed = self.session.is_resumed();
         self.renewed |= self.was_ready && !resumed;
+        if let Role::Publisher(publisher) = &mut self.role
+            && self.was_ready
+        {
+            publisher.reconnected(resumed, shared.plan.publishers.qos);
+        }
         match &self.role {
             // A session that the broker has kept has its subscriptions.
             Role::Subscriber(subscriber) if !(self.was_ready && resumed) => {
@@ -503,6 +513,7 @@ impl Connection {
 
     fn ready(&mut self, shared: &mut Shared) {
         self.stage = Stage::Ready;
+        self.ready_since = shared.clock.now().ns;
         if std::mem::replace(&mut self.was_ready, true) {
             shared.recorder.counts.reconnected += 1;
         } else {
@@ -560,6 +571,7 @@ impl Connection {
         if matches!(self.stage, Stage::Down | Stage::Over) {
             return;
         }
+        let was_ready = self.is_ready();
         if self.was_ready {
             shared.recorder.counts.broken += 1;
         } else {
@@ -569,13 +581,25 @@ impl Connection {
         shared.first_error.get_or_insert(error);
         // The session may have a DISCONNECT with the reason to say.
         let _ = self.write(shared);
-        if shared.plan.reconnect {
-            let now = shared.clock.now();
-            let again = shared.clock.at(now.instant + RECONNECT_DELAY);
-            self.go_down(again, shared);
-        } else {
-            self.close();
+        match self.pause(was_ready, shared) {
+            Some(pause) => {
+                let now = shared.clock.now();
+                self.go_down(shared.clock.at(now.instant + pause), shared);
+            }
+            None => self.close(),
         }
+    }
+
+    /// How long it waits before it is made again, if that is wanted.
+    fn pause(&mut self, was_ready: bool, shared: &Shared) -> Option<Duration> {
+        let retry = shared.plan.reconnect?;
+        let stood = shared.clock.now().ns.saturating_sub(self.ready_since);
+        if was_ready && retry.is_success(Duration::from_nanos(stood)) {
+            self.attempts = 0;
+        }
+        let pause = retry.pause(self.attempts, fastrand::f64());
+        self.attempts += 1;
+        pause
     }
 
     /// Closes the connection, which is to be made again at `again`.

@@ -8,6 +8,7 @@ use super::stream::DialError;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::SessionError;
 use crate::mqtt::text::TextError;
+use crate::net;
 
 /// Why a connection failed or broke.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum ConnectionError {
     Dial(DialError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error("the connection broke: {}", crate::net::io_reason(.0))]
+    #[error("{}", broken_text(.0))]
     Io(io::Error),
     #[error("the broker closed the connection")]
     Closed,
@@ -28,6 +29,14 @@ pub enum ConnectionError {
     Authentication,
     #[error("the topic or a name is not usable")]
     Text(#[from] TextError),
+}
+
+/// With TLS 1.3 a broker's "no" to a client certificate is an error of the open connection.
+fn broken_text(error: &io::Error) -> String {
+    match net::explain_io(error) {
+        Some(problem) => format!("TLS: {problem}"),
+        None => format!("the connection broke: {}", net::io_reason(error)),
+    }
 }
 
 /// Why there is no report.
@@ -75,6 +84,10 @@ impl BenchError {
                 PlanError::FewClientIds { .. } => {
                     Some("add lines to the file, or leave out its client identifiers")
                 }
+                PlanError::NoRoomForStamp(_) => {
+                    Some("make it larger, or use --stamp property (MQTT 5) or none")
+                }
+                PlanError::NoProperties(_) => Some("use -V 5, or leave out --stamp"),
                 PlanError::TooManyPublishers(_)
                 | PlanError::PayloadTooLarge(_)
                 | PlanError::Name(_)
@@ -85,6 +98,11 @@ impl BenchError {
             Self::WorkerDied => Some("this is a bug; please report it"),
             Self::NoConnection { first, .. } => match first {
                 ConnectionError::Dial(_) => Some("check host and port, and that a broker listens"),
+                ConnectionError::Session(SessionError::Refused(refused))
+                    if refused.reason == Reason::UNSUPPORTED_PROTOCOL_VERSION =>
+                {
+                    Some("use another version, such as -V 311")
+                }
                 ConnectionError::Session(SessionError::Refused(_)) => {
                     Some("check user name, password and client identifier")
                 }

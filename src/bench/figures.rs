@@ -58,6 +58,9 @@ const PLAIN: &[(&str, Unit, Get)] = &[
     ("received_rate", Unit::PerSecond, |r| {
         Some(r.rates.received_per_s)
     }),
+    ("planned_rate", Unit::PerSecond, |r| {
+        r.health.rate.map(|rate| rate.planned_per_s)
+    }),
     ("offered", Unit::Count, |r| count(r.account.offered)),
     ("sent", Unit::Count, |r| count(r.counts().sent)),
     ("acknowledged", Unit::Count, |r| {
@@ -73,7 +76,7 @@ const PLAIN: &[(&str, Unit, Get)] = &[
     ("lost", Unit::Count, |r| count(r.account.lost)),
     ("cut_off", Unit::Count, |r| count(r.account.cut_off)),
     ("pending", Unit::Count, |r| count(r.account.pending)),
-    ("duplicated", Unit::Count, |r| count(r.counts().duplicated)),
+    ("duplicated", Unit::Count, |r| count(r.duplicated())),
     ("reordered", Unit::Count, |r| count(r.counts().out_of_order)),
     ("corrupted", Unit::Count, |r| count(r.counts().corrupted)),
     ("undecided", Unit::Count, |r| count(r.counts().undecided)),

@@ -5,7 +5,7 @@
 //! locked or allocated; recorders leave their thread once a second.
 //!
 //! `run` (stages, report) → `worker` (thread, commands, timers) → `connection` (stream and session)
-//! → `publisher`, `subscriber`. Pure parts: `plan`, `pace`, `shape`, `stamp`, `sequence`, `account`, `timing`,
+//! → `publisher`, `subscriber`. Pure parts: `plan`, `pace`, `shape`, `stamp`, `seal`, `sequence`, `account`, `timing`,
 //! `recorder`, `report`.
 
 mod account;
@@ -29,11 +29,13 @@ mod ready;
 mod recorder;
 mod report;
 mod run;
+mod seal;
 mod search;
 mod sequence;
 mod shape;
 mod sizes;
 mod stamp;
+mod strays;
 mod stream;
 mod subscriber;
 mod template;
@@ -53,7 +55,9 @@ pub use health::Effort;
 pub use identity::{Credentials, Identities, Password};
 pub use limits::{Demand, prepare};
 pub use pace::{Arrivals, Pace};
-pub use payload::{Payload, Recorded};
+#[cfg(test)]
+pub use payload::Stamps;
+pub use payload::{Payload, Recorded, Stamping};
 pub use plan::{
     BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate,
 };
@@ -64,6 +68,8 @@ pub use run::run;
 pub use search::{Next, Search, Trial};
 pub use sequence::Sequence;
 pub use sizes::{Share as SizeShare, Sizes};
+pub use stamp::STAMP_LEN;
+pub use strays::Strays;
 pub use stream::{from_each, tcp, to};
 pub use template::Template;
 pub use threshold::{Condition, Demands};

@@ -32,6 +32,15 @@ pub enum Arrivals {
     Poisson,
 }
 
+impl Arrivals {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
 impl Pace {
     pub fn constant(per_s: f64) -> Self {
         Self::ramp(per_s, per_s, Duration::ZERO)
@@ -48,6 +57,12 @@ impl Pace {
             arrivals: Arrivals::Constant,
             burst: 1,
         }
+    }
+
+    /// Messages a second at the start and at the end of the ramp, and how long that takes: nothing where
+    /// there is none.
+    pub fn course(&self) -> (f64, f64, Duration) {
+        (self.from, self.to, Duration::from_secs_f64(self.over))
     }
 
     /// The highest rate, in messages a second.

@@ -1,14 +1,18 @@
 //! Payload bytes, carved from one block after the other, so that a message costs no allocation of its
 //! own.
 
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 
+use super::seal::{PROPERTY_LEN, SEAL_LEN, Seal, digest};
 use super::sizes::Sizes;
-use super::stamp::{LAG_LEN, Lag, STAMP_LEN, Stamp};
+use super::stamp::{Broken, LAG_LEN, Lag, STAMP_LEN, Stamp};
 use super::template::Template;
+use crate::mqtt::packet::Message;
 use crate::mqtt::text::Text;
 
 /// Bytes of one block. A message that waits for its acknowledgement keeps its whole block alive, so
@@ -18,9 +22,8 @@ const BLOCK_LEN: usize = 16 * 1024;
 /// What messages carry.
 #[derive(Debug, Clone)]
 pub enum Payload {
-    /// A stamp where there is room for it, then filler.
     Filler(Sizes),
-    /// The user's text or file. It carries no stamp, so messages are only counted.
+    /// The user's text or file.
     Text(Arc<Template>),
     /// The user's messages, one after the other and then from the start again, each with its topic.
     Recorded(Arc<[Recorded]>),
@@ -33,13 +36,60 @@ pub struct Recorded {
     pub payload: Bytes,
 }
 
-impl Payload {
-    /// Whether every message carries a stamp. Otherwise messages are only counted, and there is no
-    /// latency to the subscriber and no telling of duplicates.
-    pub fn is_stamped(&self) -> bool {
+/// Where stamps are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stamping {
+    /// In every message where that changes nothing that is the user's.
+    #[default]
+    Auto,
+    /// In the payload, or behind the user's own.
+    Payload,
+    /// In a user property (MQTT 5).
+    Property,
+    None,
+}
+
+/// Where a run's messages have their stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamps {
+    /// Nowhere: messages are only counted, so there is no latency to the subscriber and no telling of
+    /// one from another.
+    None,
+    /// At the start of the filler, whose rest is known.
+    Filler,
+    /// Behind the user's payload, as a [`Seal`].
+    Behind,
+    /// In a user property, as a [`Seal`].
+    Property,
+}
+
+impl Stamps {
+    /// As the result calls it.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Filler(sizes) => sizes.min() >= STAMP_LEN,
-            Self::Text(_) | Self::Recorded(_) => false,
+            Self::None => "none",
+            Self::Filler => "payload",
+            Self::Behind => "behind-payload",
+            Self::Property => "property",
+        }
+    }
+}
+
+impl Payload {
+    /// Where stamps are, when they are asked for there. `has_properties`: MQTT 5 is spoken.
+    pub fn stamps(&self, asked: Stamping, has_properties: bool) -> Stamps {
+        let in_payload = match self {
+            Self::Filler(sizes) if sizes.min() >= STAMP_LEN => Some(Stamps::Filler),
+            Self::Filler(_) => None,
+            Self::Text(_) | Self::Recorded(_) => Some(Stamps::Behind),
+        };
+        match (asked, in_payload) {
+            (Stamping::None, _) => Stamps::None,
+            (Stamping::Property, _) => Stamps::Property,
+            (Stamping::Payload, in_payload) => in_payload.unwrap_or(Stamps::None),
+            (Stamping::Auto, Some(Stamps::Filler)) => Stamps::Filler,
+            (Stamping::Auto, _) if has_properties => Stamps::Property,
+            (Stamping::Auto, _) => Stamps::None,
         }
     }
 
@@ -56,13 +106,61 @@ impl Payload {
     }
 }
 
+/// What is known of payloads beforehand.
+enum Content {
+    /// The filler of a message follows from its number.
+    Filler(Sizes),
+    /// One of these, by their digests, in these sizes.
+    These {
+        digests: HashSet<u32>,
+        sizes: RangeInclusive<usize>,
+    },
+    Anything,
+}
+
+impl Content {
+    fn of(payload: &Payload) -> Self {
+        let digests = match payload {
+            Payload::Filler(sizes) => return Self::Filler(sizes.clone()),
+            Payload::Text(text) if text.places().next().is_some() => return Self::Anything,
+            Payload::Text(text) => HashSet::from([digest(&text.text())]),
+            Payload::Recorded(messages) => {
+                messages.iter().map(|one| digest(&one.payload)).collect()
+            }
+        };
+        let (least, most) = payload.bounds();
+        Self::These {
+            digests,
+            sizes: least..=most,
+        }
+    }
+}
+
+/// What a message that arrived turns out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reading {
+    Stamped {
+        stamp: Stamp,
+        /// How late it was sent, in ns, where it says so.
+        lag: Option<u64>,
+        /// The payload is as it was sent.
+        intact: bool,
+    },
+    /// One of the run's whose stamp is broken.
+    Broken,
+    /// None of the run's.
+    Foreign,
+}
+
 /// The payloads of one worker's publishers; also what its subscribers compare with.
 pub struct Payloads {
-    /// Of what is not filler there is nothing to compare with.
-    sizes: Option<Sizes>,
-    stamped: bool,
-    /// Each stamp is followed by how late its message was sent.
+    content: Content,
+    stamps: Stamps,
+    /// Messages say how late they were sent.
     lagged: bool,
+    run: u16,
+    /// The name of the user property with the stamp.
+    name: Text,
     /// What every filler looks like, with room for the stamp.
     pattern: Bytes,
     block: BytesMut,
@@ -73,12 +171,23 @@ pub struct Payloads {
 impl Payloads {
     /// In an open loop messages also say how late they were sent, where all have room for it.
     /// `now_ns` is what the process's clock says now.
-    pub fn new(payload: &Payload, open_loop: bool, now_ns: u64) -> Self {
-        let sizes = match payload {
-            Payload::Filler(sizes) => Some(sizes.clone()),
-            Payload::Text(_) | Payload::Recorded(_) => None,
+    ///
+    /// Without a payload of its own, the run receives what others publish.
+    pub fn new(
+        payload: Option<&Payload>,
+        stamps: Stamps,
+        open_loop: bool,
+        run: u16,
+        now_ns: u64,
+    ) -> Self {
+        let content = match payload {
+            Some(payload) => Content::of(payload),
+            None => Content::Anything,
         };
-        let longest = sizes.as_ref().map_or(0, Sizes::max);
+        let longest = match &content {
+            Content::Filler(sizes) => sizes.max(),
+            Content::These { .. } | Content::Anything => 0,
+        };
         // Text that compresses badly and shows where it was cut: digits of the position.
         let pattern: Vec<u8> = (0..longest)
             .map(|at| b'0' + (at.wrapping_mul(2_654_435_761) >> 7) as u8 % 75)
@@ -86,28 +195,29 @@ impl Payloads {
         let unix = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
+        let has_room = match (stamps, &content) {
+            (Stamps::Filler, Content::Filler(sizes)) => sizes.min() >= STAMP_LEN + LAG_LEN,
+            (stamps, _) => matches!(stamps, Stamps::Behind | Stamps::Property),
+        };
         Self {
-            stamped: payload.is_stamped(),
-            lagged: open_loop
-                && sizes
-                    .as_ref()
-                    .is_some_and(|sizes| sizes.min() >= STAMP_LEN + LAG_LEN),
-            sizes,
+            content,
+            stamps,
+            lagged: open_loop && has_room,
+            run,
+            name: Seal::name(),
             pattern: pattern.into(),
             block: BytesMut::new(),
             epoch_ms: (unix.as_millis() as u64).saturating_sub(now_ns / 1_000_000),
         }
     }
 
-    /// Filler of the message's size that carries `stamp` if the run's messages do.
+    /// Filler of the message's size, with the stamp in it if that is where stamps are.
     pub fn filler(&mut self, stamp: &Stamp, lag: Lag) -> Bytes {
         let size = self.size_of(stamp);
-        if !self.stamped {
+        if self.stamps != Stamps::Filler {
             return self.pattern.slice(..size);
         }
-        if self.block.capacity() < size {
-            self.block.reserve(size.max(BLOCK_LEN));
-        }
+        self.make_room(size);
         self.block.extend_from_slice(&stamp.encode());
         if self.lagged {
             self.block.extend_from_slice(&lag.encode());
@@ -115,6 +225,33 @@ impl Payloads {
         self.block
             .extend_from_slice(&self.pattern[self.head_len()..size]);
         self.block.split().freeze()
+    }
+
+    fn make_room(&mut self, size: usize) {
+        if self.block.capacity() < size {
+            self.block.reserve(size.max(BLOCK_LEN));
+        }
+    }
+
+    /// Adds the stamp to a message whose payload is done, where it does not stand in there already.
+    pub fn seal(&mut self, message: &mut Message, stamp: Stamp, lag: Lag) {
+        let seal = |payload: &[u8]| Seal::of(payload, stamp, lag);
+        match self.stamps {
+            Stamps::None | Stamps::Filler => {}
+            Stamps::Behind => {
+                let payload = &message.payload;
+                let seal = seal(payload).encode();
+                self.make_room(payload.len() + SEAL_LEN);
+                self.block.extend_from_slice(payload);
+                self.block.extend_from_slice(&seal);
+                message.payload = self.block.split().freeze();
+            }
+            Stamps::Property => {
+                self.make_room(PROPERTY_LEN);
+                let seal = seal(&message.payload);
+                seal.add_to(&mut message.properties, &self.name, &mut self.block);
+            }
+        }
     }
 
     /// A bound template's text for message number `number`.
@@ -129,13 +266,13 @@ impl Payloads {
     }
 
     pub fn are_stamped(&self) -> bool {
-        self.stamped
+        self.stamps != Stamps::None
     }
 
     fn size_of(&self, stamp: &Stamp) -> usize {
-        match &self.sizes {
-            Some(sizes) => sizes.of(stamp.publisher, stamp.sequence),
-            None => 0,
+        match &self.content {
+            Content::Filler(sizes) => sizes.of(stamp.publisher, stamp.sequence),
+            Content::These { .. } | Content::Anything => 0,
         }
     }
 
@@ -144,8 +281,52 @@ impl Payloads {
         STAMP_LEN + if self.lagged { LAG_LEN } else { 0 }
     }
 
+    /// What a message of stamped ones is. That its stamp is of this run is not looked at.
+    pub fn read(&self, message: &Message) -> Reading {
+        let payload = &message.payload[..];
+        let sealed = |seal: Seal, payload: &[u8]| Reading::Stamped {
+            stamp: seal.stamp,
+            lag: self.lagged.then_some(seal.lag.0),
+            intact: seal.fits(payload),
+        };
+        match self.stamps {
+            Stamps::None => Reading::Foreign,
+            Stamps::Filler => self.read_filler(payload),
+            Stamps::Behind => match payload.split_last_chunk::<SEAL_LEN>() {
+                Some((payload, bytes)) => match Seal::decode(*bytes) {
+                    Ok(seal) => sealed(seal, payload),
+                    Err(Broken) if Seal::was_behind(payload, bytes, self.run) => Reading::Broken,
+                    Err(Broken) => Reading::Foreign,
+                },
+                None => Reading::Foreign,
+            },
+            Stamps::Property => match Seal::beside(message) {
+                Some(Ok(seal)) => sealed(seal, payload),
+                Some(Err(Broken)) => Reading::Broken,
+                None => Reading::Foreign,
+            },
+        }
+    }
+
+    fn read_filler(&self, payload: &[u8]) -> Reading {
+        let stamp = payload.first_chunk().map(|start| Stamp::decode(*start));
+        match stamp {
+            Some(Ok(stamp)) => {
+                let lag = self.lag(payload);
+                Reading::Stamped {
+                    stamp,
+                    lag,
+                    intact: self.is_intact(&stamp, lag, payload),
+                }
+            }
+            // A stamp that is broken or cut off, unless it never was one of ours.
+            Some(Err(Broken)) | None if self.has_size(payload.len()) => Reading::Broken,
+            Some(Err(Broken)) | None => Reading::Foreign,
+        }
+    }
+
     /// How late a message was sent; `None` where it does not say so.
-    pub fn lag(&self, payload: &[u8]) -> Option<u64> {
+    fn lag(&self, payload: &[u8]) -> Option<u64> {
         if !self.lagged {
             return None;
         }
@@ -154,25 +335,29 @@ impl Payloads {
     }
 
     /// Whether the payload is as long as it was sent, and everything behind the stamp as it was.
-    pub fn is_intact(&self, stamp: &Stamp, payload: &[u8]) -> bool {
+    fn is_intact(&self, stamp: &Stamp, lag: Option<u64>, payload: &[u8]) -> bool {
         let head = self.head_len();
         payload.len() == self.size_of(stamp)
             && payload.get(head..) == self.pattern.get(head..payload.len())
-            && (!self.lagged || self.lag(payload).is_some())
+            && (!self.lagged || lag.is_some())
     }
 
-    /// Whether a payload without a stamp may be one of ours.
+    /// Whether a payload without a stamp may be one of ours, as it was sent.
     pub fn is_ours(&self, payload: &[u8]) -> bool {
-        match &self.sizes {
-            Some(_) => self.has_size(payload.len()) && self.pattern.starts_with(payload),
-            None => true,
+        match &self.content {
+            Content::Filler(_) => self.has_size(payload.len()) && self.pattern.starts_with(payload),
+            Content::These { digests, .. } => digests.contains(&digest(payload)),
+            Content::Anything => true,
         }
     }
 
     /// Whether some message of the run has this size.
     pub fn has_size(&self, size: usize) -> bool {
-        let sizes = self.sizes.as_ref();
-        sizes.is_none_or(|sizes| (sizes.min()..=sizes.max()).contains(&size))
+        match &self.content {
+            Content::Filler(sizes) => (sizes.min()..=sizes.max()).contains(&size),
+            Content::These { sizes, .. } => sizes.contains(&size),
+            Content::Anything => true,
+        }
     }
 }
 
@@ -182,27 +367,47 @@ mod tests {
     use super::super::template::Names;
     use super::*;
 
-    fn fillers(sizes: Sizes) -> Payloads {
-        Payloads::new(&Payload::Filler(sizes), true, 0)
+    const RUN: u16 = 1;
+
+    fn payloads(payload: Payload, asked: Stamping) -> Payloads {
+        let stamps = payload.stamps(asked, true);
+        Payloads::new(Some(&payload), stamps, true, RUN, 0)
+    }
+
+    fn message(payload: impl Into<Bytes>) -> Message {
+        Message {
+            topic: Text::try_from("a").unwrap(),
+            payload: payload.into(),
+            qos: crate::mqtt::QoS::AtMostOnce,
+            retain: false,
+            properties: crate::mqtt::properties::Properties::new(),
+        }
+    }
+
+    fn stamped(stamp: Stamp, lag: Option<u64>, intact: bool) -> Reading {
+        Reading::Stamped { stamp, lag, intact }
     }
 
     #[test]
     fn payloads_of_every_size_have_their_size_and_are_intact() {
         for size in [16, 17, 1000, BLOCK_LEN + 1] {
-            let mut payloads = fillers(Sizes::fixed(size));
+            let mut payloads = payloads(Payload::Filler(Sizes::fixed(size)), Stamping::Auto);
             for sequence in 0..3 {
-                let stamp = Stamp::new(1, 2, sequence, 3);
-                let payload = payloads.filler(&stamp, Lag(5));
-                assert_eq!(payload.len(), size);
-                assert!(payloads.is_intact(&stamp, &payload));
-                assert_eq!(payloads.lag(&payload), (size >= 24).then_some(5));
-                assert_eq!(Stamp::decode(*payload.first_chunk().unwrap()), Ok(stamp));
+                let stamp = Stamp::new(RUN, 2, sequence, 3);
+                let mut message = message(payloads.filler(&stamp, Lag(5)));
+                payloads.seal(&mut message, stamp, Lag(5));
+                assert_eq!(message.payload.len(), size);
+                assert!(message.properties.is_empty());
+                let lag = (size >= 24).then_some(5);
+                assert_eq!(payloads.read(&message), stamped(stamp, lag, true));
             }
         }
         for size in [0, 1, 15] {
-            let payload = fillers(Sizes::fixed(size)).filler(&Stamp::new(1, 2, 3, 4), Lag(0));
+            let filler = Payload::Filler(Sizes::fixed(size));
+            let mut payloads = payloads(filler, Stamping::None);
+            let payload = payloads.filler(&Stamp::new(RUN, 2, 3, 4), Lag(0));
             assert_eq!(payload.len(), size);
-            assert!(fillers(Sizes::fixed(size)).is_ours(&payload));
+            assert!(payloads.is_ours(&payload));
         }
     }
 
@@ -213,25 +418,87 @@ mod tests {
             to: 90,
             weight: 1,
         }]);
-        let mut payloads = fillers(sizes.unwrap());
+        let mut payloads = payloads(Payload::Filler(sizes.unwrap()), Stamping::Auto);
         for sequence in 0..50 {
-            let stamp = Stamp::new(1, 2, sequence, 4);
+            let stamp = Stamp::new(RUN, 2, sequence, 4);
             let payload = payloads.filler(&stamp, Lag(5));
-            assert!(payloads.is_intact(&stamp, &payload));
+            let read = |bytes: &[u8]| payloads.read(&message(bytes.to_vec()));
+            assert_eq!(read(&payload), stamped(stamp, Some(5), true));
             let mut changed = payload.to_vec();
-            for at in [39, 20] {
-                changed[at] ^= 1;
-                assert!(!payloads.is_intact(&stamp, &changed));
-                changed[at] ^= 1;
-            }
-            assert!(!payloads.is_intact(&stamp, &payload[..payload.len() - 1]));
+            changed[39] ^= 1;
+            assert_eq!(read(&changed), stamped(stamp, Some(5), false));
+            changed[39] ^= 1;
+            changed[20] ^= 1;
+            assert_eq!(read(&changed), stamped(stamp, None, false));
+            let cut = &payload[..payload.len() - 1];
+            assert_eq!(read(cut), stamped(stamp, Some(5), false));
         }
+    }
+
+    #[test]
+    fn stamps_stand_where_they_change_nothing_that_is_the_users() {
+        let filler = |size| Payload::Filler(Sizes::fixed(size));
+        let text = || Payload::Text(Arc::new(Template::new(b"text")));
+        for (payload, asked, in_3, in_5) in [
+            (filler(16), Stamping::Auto, Stamps::Filler, Stamps::Filler),
+            (filler(15), Stamping::Auto, Stamps::None, Stamps::Property),
+            (filler(15), Stamping::Payload, Stamps::None, Stamps::None),
+            (text(), Stamping::Auto, Stamps::None, Stamps::Property),
+            (text(), Stamping::Payload, Stamps::Behind, Stamps::Behind),
+            (text(), Stamping::None, Stamps::None, Stamps::None),
+            (filler(64), Stamping::None, Stamps::None, Stamps::None),
+        ] {
+            assert_eq!(payload.stamps(asked, false), in_3, "{payload:?} {asked:?}");
+            assert_eq!(payload.stamps(asked, true), in_5, "{payload:?} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_users_payload_is_sealed_and_a_change_of_either_shows() {
+        for (asked, len) in [(Stamping::Payload, 4 + SEAL_LEN), (Stamping::Property, 4)] {
+            let text = Payload::Text(Arc::new(Template::new(b"text")));
+            let mut payloads = payloads(text, asked);
+            let stamp = Stamp::new(RUN, 2, 3, 4);
+            let mut sent = message("text");
+            payloads.seal(&mut sent, stamp, Lag(5));
+            assert_eq!(sent.payload.len(), len);
+            assert!(sent.payload.starts_with(b"text"));
+            assert_eq!(payloads.read(&sent), stamped(stamp, Some(5), true));
+            let mut changed = sent.clone();
+            let mut bytes = changed.payload.to_vec();
+            bytes[1] ^= 1;
+            changed.payload = bytes.into();
+            assert_eq!(payloads.read(&changed), stamped(stamp, Some(5), false));
+            assert_eq!(payloads.read(&message("text")), Reading::Foreign);
+            let other = "what somebody else says, more than 28 bytes";
+            assert_eq!(payloads.read(&message(other)), Reading::Foreign);
+        }
+    }
+
+    #[test]
+    fn of_texts_without_stamps_it_is_known_whether_they_are_whole() {
+        let recorded = |payload: &'static str| Recorded {
+            topic: Text::try_from("a").unwrap(),
+            payload: payload.into(),
+        };
+        let messages = [recorded("one"), recorded("three")];
+        for payload in [
+            Payload::Recorded(messages.to_vec().into()),
+            Payload::Text(Arc::new(Template::literal(b"three".to_vec()))),
+        ] {
+            let payloads = payloads(payload, Stamping::None);
+            assert!(payloads.is_ours(b"three"));
+            assert!(!payloads.is_ours(b"thrEe"));
+            assert!(payloads.has_size(5) && !payloads.has_size(6));
+        }
+        let changing = Payload::Text(Arc::new(Template::new(b"{n}")));
+        assert!(payloads(changing, Stamping::None).is_ours(b"12"));
     }
 
     #[test]
     fn a_text_is_filled_for_every_message() {
         let template = Arc::new(Template::new(b"{\"n\":{n}}").bind(&Names::default()));
-        let mut payloads = Payloads::new(&Payload::Text(template.clone()), true, 0);
+        let mut payloads = payloads(Payload::Text(template.clone()), Stamping::Auto);
         assert_eq!(&payloads.text(&template, 7, 0)[..], b"{\"n\":7}");
         assert_eq!(&payloads.text(&template, 8, 0)[..], b"{\"n\":8}");
         let long = Template::new(&vec![b'x'; 3 * BLOCK_LEN]);

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::ready::{Handle, Ready};
+use crate::mqtt::properties::variable_byte_len;
 use routes::{Routes, Subscription};
 
 const READ_LEN: usize = 64 * 1024;
@@ -467,18 +468,26 @@ impl Thread {
             }
         }
         if self.options.forward && !lost && !refused {
+            let mut properties: &[u8] = &[];
             if self.clients[index].as_ref()?.has_properties {
                 let (len, after) = variable_byte(rest)?;
-                rest = after.get(len..)?;
+                (properties, rest) = after.split_at_checked(len)?;
             }
             for _ in 0..1 + u8::from(repeated) {
-                self.forward(topic, rest, qos, corrupted);
+                self.forward(topic, properties, rest, qos, corrupted);
             }
         }
         Some(())
     }
 
-    fn forward(&mut self, topic: &[u8], payload: &[u8], qos: u8, corrupted: bool) {
+    fn forward(
+        &mut self,
+        topic: &[u8],
+        properties: &[u8],
+        payload: &[u8],
+        qos: u8,
+        corrupted: bool,
+    ) {
         let Some(route) = self.routes.route(topic) else {
             return;
         };
@@ -492,7 +501,11 @@ impl Thread {
             };
             let qos = qos.min(subscription.qos);
             let id_len = if qos > 0 { 2 } else { 0 };
-            let properties_len = usize::from(client.has_properties);
+            let properties_len = if client.has_properties {
+                variable_byte_len(properties.len()) + properties.len()
+            } else {
+                0
+            };
             let len = 2 + topic.len() + id_len + properties_len + payload.len();
             let output = &mut client.output;
             output.push(0x30 | qos << 1);
@@ -505,7 +518,8 @@ impl Thread {
                 output.extend_from_slice(&client.packet_id.to_be_bytes());
             }
             if client.has_properties {
-                output.push(0);
+                push_variable_byte(output, properties.len());
+                output.extend_from_slice(properties);
             }
             output.extend_from_slice(payload);
             if corrupted && let Some(last) = output.last_mut() {

@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use super::identity::Identities;
 use super::pace::Pace;
-use super::payload::Payload;
+use super::payload::{Payload, Recorded, Stamping, Stamps};
+use super::seal::{PROPERTY_LEN, SEAL_LEN};
+use super::sequence::Sequence;
 use super::shape::{PartlyHeard, Shape, Topics};
 use super::sizes::Sizes;
-use super::stamp::MAX_PUBLISHERS;
+use super::stamp::{MAX_PUBLISHERS, STAMP_LEN};
 use super::stream::Dial;
 use super::template::{Names, Place, Template};
-use crate::mqtt::QoS;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Properties;
-use crate::mqtt::session::Settings;
+use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::{Text, TextError};
 use crate::mqtt::topic::{self, TopicError};
+use crate::mqtt::{QoS, Version};
+use crate::net::Retry;
+
+/// Later messages among which one of the same topic is looked for: a recording may have any number.
+const MAX_LOOK_AHEAD: usize = 100_000;
 
 /// All publishers and subscribers on this topic unless the plan says otherwise.
 pub const DEFAULT_TOPIC: &str = "mozzie/bench";
@@ -34,6 +40,7 @@ pub struct BenchPlan {
     /// Connections that do nothing but stay.
     pub idle: usize,
     pub payload: Payload,
+    pub stamping: Stamping,
     /// Publisher number p publishes to the one at p modulo their number. Not empty, but not used when
     /// messages bring their own topics.
     pub topics: Vec<TopicTemplate>,
@@ -54,8 +61,8 @@ pub struct BenchPlan {
     pub connect_concurrency: usize,
     /// Connections that are begun in a second at most, over all workers.
     pub connect_rate: Option<f64>,
-    /// Broken connections are made again.
-    pub reconnect: bool,
+    /// Broken connections are made again; counted for each connection.
+    pub reconnect: Option<Retry>,
     pub churn: Option<Churn>,
     /// How long a subscriber waits after each time it has read.
     pub slow_subscriber: Option<Duration>,
@@ -135,6 +142,11 @@ impl TopicTemplate {
     pub fn bind(&self, names: &Names) -> Template {
         self.0.bind(names)
     }
+
+    /// As it was typed.
+    pub fn text(&self) -> String {
+        lossy(&self.0)
+    }
 }
 
 /// What a subscriber asks for, with places in it.
@@ -150,6 +162,11 @@ impl FilterTemplate {
         } else {
             Err(PlanError::ChangingFilter)
         }
+    }
+
+    /// As it was typed.
+    pub fn text(&self) -> String {
+        lossy(&self.0)
     }
 
     fn filter(&self, names: &Names) -> String {
@@ -196,6 +213,10 @@ pub enum PlanError {
     PartlyHeard(#[from] PartlyHeard),
     #[error("a payload of {0} bytes is more than MQTT can carry")]
     PayloadTooLarge(usize),
+    #[error("a payload of {0} bytes has no room for a stamp of {STAMP_LEN}")]
+    NoRoomForStamp(usize),
+    #[error("stamps in a property need MQTT 5, and this is {0}")]
+    NoProperties(Version),
     #[error("the number of {0} is zero")]
     Zero(&'static str),
     #[error("connections would have the same client identifier, '{0}'")]
@@ -229,6 +250,7 @@ impl BenchPlan {
             subscribers: Subscribers::default(),
             idle: 0,
             payload: Payload::Filler(Sizes::fixed(64)),
+            stamping: Stamping::Auto,
             topics: vec![TopicTemplate(Template::new(DEFAULT_TOPIC.as_bytes()))],
             filters: Vec::new(),
             group: None,
@@ -239,7 +261,7 @@ impl BenchPlan {
             workers,
             connect_concurrency: 128,
             connect_rate: None,
-            reconnect: false,
+            reconnect: None,
             churn: None,
             slow_subscriber: None,
         }
@@ -271,9 +293,59 @@ impl BenchPlan {
         self.identities.names(role, index, before + index)
     }
 
-    /// Whether all messages of a publisher go to one topic: on that MQTT keeps their order.
-    pub fn is_ordered(&self) -> bool {
-        self.topics.iter().all(|topic| topic.0.is_fixed())
+    /// Who the first connection is.
+    pub fn first_identity(&self) -> Result<Identity, PlanError> {
+        let role = if self.publishers.count > 0 {
+            RoleName::Publisher
+        } else if self.subscribers.count > 0 {
+            RoleName::Subscriber
+        } else {
+            RoleName::Idle
+        };
+        self.identities.identity(&self.names(role, 0))
+    }
+
+    /// Where the messages have their stamps.
+    pub fn stamps(&self) -> Stamps {
+        if self.publishers.count == 0 {
+            return Stamps::None;
+        }
+        let has_properties = self.session.version == Version::V5;
+        self.payload.stamps(self.stamping, has_properties)
+    }
+
+    /// Bytes of the smallest and the largest payload on the way.
+    pub fn sizes(&self) -> (usize, usize) {
+        let (least, most) = self.payload.bounds();
+        let more = if self.stamps() == Stamps::Behind {
+            SEAL_LEN
+        } else {
+            0
+        };
+        (least + more, most + more)
+    }
+
+    /// The recorded message that a publisher's message is: all publishers together play the recording
+    /// in its order.
+    pub fn recorded(&self, publisher: u32, number: u64) -> Option<&Recorded> {
+        let Payload::Recorded(messages) = &self.payload else {
+            return None;
+        };
+        let count = self.publishers.count as u64;
+        let turn = number.wrapping_mul(count) + u64::from(publisher);
+        messages.get((turn % messages.len() as u64) as usize)
+    }
+
+    /// Whether a message that came after later ones of its publisher should have come before one of
+    /// them: MQTT keeps the order of messages on one topic.
+    pub fn is_overtaken(&self, publisher: u32, number: u64, seen: &Sequence) -> bool {
+        let Some(message) = self.recorded(publisher, number) else {
+            return self.topics.iter().all(|topic| topic.0.is_fixed());
+        };
+        (number + 1..seen.next()).take(MAX_LOOK_AHEAD).any(|later| {
+            let on_topic = self.recorded(publisher, later);
+            on_topic.is_some_and(|later| later.topic == message.topic) && seen.has_arrived(later)
+        })
     }
 
     /// The topic of a publisher; what differs from message to message is still open.
@@ -394,9 +466,10 @@ impl BenchPlan {
                 topic::check_filter(filter.as_str())?;
             }
         }
+        self.check_stamps()?;
         // Topic length, packet identifier and an empty property list.
-        let (_, size) = self.payload.bounds();
-        if longest + 5 + size > MAX_REMAINING_LENGTH {
+        let (_, size) = self.sizes();
+        if longest + 5 + PROPERTY_LEN + size > MAX_REMAINING_LENGTH {
             return Err(PlanError::PayloadTooLarge(size));
         }
         for (number, name) in [
@@ -412,6 +485,18 @@ impl BenchPlan {
         self.identities.check(roles)
     }
 
+    fn check_stamps(&self) -> Result<(), PlanError> {
+        match (self.stamping, &self.payload) {
+            (Stamping::Payload, Payload::Filler(sizes)) if sizes.min() < STAMP_LEN => {
+                Err(PlanError::NoRoomForStamp(sizes.min()))
+            }
+            (Stamping::Property, _) if self.session.version != Version::V5 => {
+                Err(PlanError::NoProperties(self.session.version))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_end(&self) -> Result<(), PlanError> {
         let nobody = self.publishers.count == 0;
         match self.stop {
@@ -422,6 +507,9 @@ impl BenchPlan {
             Stop {
                 messages: Some(_), ..
             } if nobody => return Err(PlanError::NobodyPublishes),
+            Stop {
+                messages: Some(0), ..
+            } => return Err(PlanError::Zero("messages")),
             _ => {}
         }
         match (&self.pace, self.stop.messages, self.stop.duration) {

@@ -42,6 +42,7 @@ pub struct Publisher {
     in_flight: InFlight,
     acknowledged: u64,
     refused: Ranges,
+    sent_again: Ranges,
 }
 
 enum Topic {
@@ -92,6 +93,7 @@ impl Publisher {
             in_flight: InFlight::default(),
             acknowledged: 0,
             refused: Ranges::default(),
+            sent_again: Ranges::default(),
         })
     }
 
@@ -152,6 +154,7 @@ impl Publisher {
             refused,
             unanswered: excused.count() - refused,
             excused,
+            sent_again: std::mem::take(&mut self.sent_again),
         }
     }
 
@@ -214,33 +217,28 @@ impl Publisher {
         shared: &mut Shared,
     ) -> Result<(), PublishError> {
         let publishers = shared.plan.publishers;
-        let (topic, payload) = match (&shared.plan.payload, &self.text) {
-            (Payload::Recorded(messages), _) => {
-                // All publishers together play the recording in its order.
-                let count = publishers.count as u64;
-                let turn = self.next * count + u64::from(self.index);
-                let message = &messages[(turn % messages.len() as u64) as usize];
-                (message.topic.clone(), message.payload.clone())
-            }
-            (_, Some(text)) => {
+        let stamp = Stamp::new(shared.run, self.index, self.next, planned);
+        let lag = Lag(now.ns.saturating_sub(planned));
+        let recorded = shared.plan.recorded(self.index, self.next);
+        let (topic, payload) = match (recorded, &self.text) {
+            (Some(message), _) => (message.topic.clone(), message.payload.clone()),
+            (None, Some(text)) => {
                 let payload = shared.payloads.text(text, self.next, now.ns);
                 (self.topic(now, shared)?, payload)
             }
-            (_, None) => {
-                let stamp = Stamp::new(shared.run, self.index, self.next, planned);
-                let payload = shared
-                    .payloads
-                    .filler(&stamp, Lag(now.ns.saturating_sub(planned)));
+            (None, None) => {
+                let payload = shared.payloads.filler(&stamp, lag);
                 (self.topic(now, shared)?, payload)
             }
         };
-        let message = Message {
+        let mut message = Message {
             topic,
             payload,
             qos: publishers.qos,
             retain: publishers.retain,
             properties: shared.plan.publish_properties.clone(),
         };
+        shared.payloads.seal(&mut message, stamp, lag);
         session.publish(message, self.next)?;
         if publishers.qos != QoS::AtMostOnce {
             self.in_flight.push(Published {
@@ -317,6 +315,15 @@ impl Publisher {
     /// lost with the connection, and otherwise the session sends it again.
     pub fn cut(&mut self, now: Now, shared: &mut Shared) {
         self.count_sent(self.batch.ends.len() - self.batch.sent, now, shared);
+    }
+
+    /// The connection is made again, and the session sends again what was not acknowledged. To a kept
+    /// session of QoS 2 that is no second message; all else may come twice.
+    pub fn reconnected(&mut self, resumed: bool, qos: QoS) {
+        if !resumed || qos == QoS::AtLeastOnce {
+            let again = &mut self.sent_again;
+            self.in_flight.numbers().for_each(|one| again.insert(one));
+        }
     }
 
     /// A message was answered; its token is its number.

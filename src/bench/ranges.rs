@@ -41,6 +41,14 @@ impl Ranges {
         self.forgotten
     }
 
+    /// Whether a number is in the set, as far as its ranges are kept.
+    pub fn contains(&self, number: u64) -> bool {
+        let index = self.ranges.partition_point(|range| range.end <= number);
+        self.ranges
+            .get(index)
+            .is_some_and(|range| range.contains(&number))
+    }
+
     /// Adds numbers above all that were added before.
     pub fn push(&mut self, range: Range<u64>) {
         if range.is_empty() {
@@ -201,6 +209,7 @@ mod tests {
                 prop_assert_eq!(ranges.remove(number), model.remove(&number));
             }
             prop_assert_eq!(ranges.count(), model.len() as u64);
+            prop_assert!((0..61).all(|number| ranges.contains(number) == model.contains(&number)));
             prop_assert!(ranges.ranges.windows(2).all(|two| two[0].end < two[1].start));
             prop_assert_eq!(numbers(ranges.iter()), Vec::from_iter(model));
         }

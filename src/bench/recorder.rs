@@ -165,9 +165,7 @@ impl Firsts {
 /// The first messages that were not as they should be, whatever is promised of them.
 #[derive(Debug, Clone, Default)]
 pub struct Oddities {
-    pub duplicated: Firsts,
-    pub out_of_order: Firsts,
-    /// Those of them whose stamp still says which message they were.
+    /// Corrupted ones whose stamp still says which message they were.
     pub corrupted: Firsts,
 }
 
@@ -199,10 +197,7 @@ impl Recorder {
         self.last.received = self.last.received.max(other.last.received);
         self.timings.merge(&other.timings);
         self.warmup.add(&other.warmup);
-        let (mine, others) = (&mut self.oddities, &other.oddities);
-        mine.duplicated.merge(&others.duplicated);
-        mine.out_of_order.merge(&others.out_of_order);
-        mine.corrupted.merge(&others.corrupted);
+        self.oddities.corrupted.merge(&other.oddities.corrupted);
         self.socket_full_ns += other.socket_full_ns;
         self.connection_errors.merge(&other.connection_errors);
         self.refusals.merge(&other.refusals);

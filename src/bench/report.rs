@@ -7,7 +7,8 @@ use super::account::{Account, Got, Sent};
 use super::figures::figures;
 use super::health::{Effort, Health, Rate};
 use super::pace::{Arrivals, Pace};
-use super::plan::{BenchPlan, Publishers, Subscribers};
+use super::payload::{Payload, Stamps};
+use super::plan::{BenchPlan, Churn, FilterTemplate, Publishers, Stop, Subscribers, TopicTemplate};
 use super::recorder::{Counts, Recorder};
 use super::sequence::Sequence;
 use super::shape::Shape;
@@ -46,42 +47,86 @@ pub struct Report {
 }
 
 /// What was run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub version: Version,
     pub publishers: Publishers,
     pub subscribers: Subscribers,
     pub idle: usize,
+    /// As they were typed; of recorded messages there are none.
+    pub topics: Vec<String>,
+    pub filters: Vec<String>,
+    pub group: Option<String>,
     /// Bytes of the smallest and the largest payload.
     pub sizes: (usize, usize),
-    /// Messages carry stamps, by which they are told apart.
-    pub stamped: bool,
+    /// By these messages are told apart.
+    pub stamps: Stamps,
     /// Absent in a closed loop.
     pub pace: Option<Pace>,
     pub warmup: Duration,
+    pub stop: Stop,
+    pub drain: Duration,
     pub workers: usize,
+    pub connect_rate: Option<f64>,
+    pub reconnect: bool,
+    pub churn: Option<Churn>,
+    pub slow_subscriber: Option<Duration>,
+    pub keep_alive: Duration,
+    pub clean_start: bool,
+    pub topic_alias: bool,
 }
 
 impl Setup {
     pub(super) fn new(plan: &BenchPlan) -> Self {
+        let topics = match &plan.payload {
+            Payload::Recorded(_) => Vec::new(),
+            Payload::Filler(_) | Payload::Text(_) => {
+                plan.topics.iter().map(TopicTemplate::text).collect()
+            }
+        };
         Self {
             version: plan.session.version,
             publishers: plan.publishers,
             subscribers: plan.subscribers,
             idle: plan.idle,
-            sizes: plan.payload.bounds(),
-            stamped: plan.payload.is_stamped(),
+            topics,
+            filters: plan.filters.iter().map(FilterTemplate::text).collect(),
+            group: plan.group.clone(),
+            sizes: plan.sizes(),
+            stamps: plan.stamps(),
             pace: plan.pace,
             warmup: plan.warmup,
+            stop: plan.stop,
+            drain: plan.drain,
             workers: plan.workers,
+            connect_rate: plan.connect_rate,
+            reconnect: plan.reconnect.is_some(),
+            churn: plan.churn,
+            slow_subscriber: plan.slow_subscriber,
+            keep_alive: plan.session.keep_alive,
+            clean_start: plan.session.clean_start,
+            topic_alias: plan.session.alias_topics,
+        }
+    }
+
+    /// Messages go from publishers of this run to its subscribers.
+    fn has_both_ends(&self) -> bool {
+        self.publishers.count > 0 && self.subscribers.count > 0
+    }
+
+    /// What a run without stamps does not show.
+    pub fn unverified(&self) -> &'static [&'static str] {
+        if self.has_both_ends() && self.stamps == Stamps::None {
+            &["lost", "duplicated", "reordered", "delivery"]
+        } else {
+            &[]
         }
     }
 
     /// The timing that says most about the run: all the way to the subscriber where there are
     /// publishers and subscribers, and else to the acknowledgement.
     pub fn main_timing(&self) -> Timing {
-        let whole_way = self.publishers.count > 0 && self.subscribers.count > 0;
-        if whole_way && self.stamped {
+        if self.has_both_ends() && self.stamps != Stamps::None {
             Timing::Delivery
         } else {
             Timing::Ack
@@ -130,6 +175,11 @@ impl Rates {
 impl Report {
     pub fn counts(&self) -> &Counts {
         &self.recorder.counts
+    }
+
+    /// Messages that came more often than once.
+    pub fn duplicated(&self) -> u64 {
+        self.counts().duplicated + self.account.surplus
     }
 
     /// How near the run came to what this machine can do.

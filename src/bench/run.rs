@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::account::{Got, Sent, Terms, settle};
 use super::clock::Clock;
 use super::error::BenchError;
+use super::payload::Stamps;
 use super::plan::BenchPlan;
 use super::recorder::{Counts, Recorder};
 use super::report::{self, Interval, Phase, Progress, Rates, Report, Setup, Times};
@@ -413,8 +414,7 @@ impl Run {
         let terms = Terms {
             shape: &self.shape,
             qos: plan.publishers.qos,
-            stamped: plan.payload.is_stamped(),
-            ordered: plan.is_ordered(),
+            stamped: plan.stamps() != Stamps::None,
             settled: self.settled,
         };
         let account = settle(terms, &sent, &got, &group);

@@ -42,6 +42,13 @@ impl Sequence {
         self.next - self.missing().map_or(0, Ranges::count)
     }
 
+    pub fn has_arrived(&self, number: u64) -> bool {
+        number < self.next
+            && !self
+                .missing()
+                .is_some_and(|missing| missing.contains(number))
+    }
+
     /// What has not arrived although a later one has.
     pub fn missing(&self) -> Option<&Ranges> {
         self.missing.as_deref()

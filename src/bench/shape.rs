@@ -11,6 +11,9 @@ pub struct Shape {
     /// By subscriber, the number of what it hears: many hear the same.
     subscribers: Vec<usize>,
     heard: Vec<Heard>,
+    /// Of each of these, whether several filters match a topic: MQTT lets a broker send it once for each
+    /// (MQTT 5, section 3.3.4).
+    overlapping: Vec<bool>,
     /// By publisher, how often each of its messages is delivered.
     deliveries: Vec<usize>,
     /// The subscribers form one group, in which each message goes to one of them.
@@ -122,14 +125,17 @@ impl Topics {
             .filter(move |(name, _)| topic::matches(filter, name))
     }
 
-    /// The publishers that somebody with these filters hears.
-    fn heard(&self, filters: &[String]) -> Result<Heard, PartlyHeard> {
+    /// The publishers that somebody with these filters hears, and whether some of it by several filters.
+    fn heard(&self, filters: &[String]) -> Result<(Heard, bool), PartlyHeard> {
         let mut matched: HashMap<usize, Vec<&String>> = HashMap::new();
+        let mut overlapping = false;
         for filter in filters {
             for (name, lists) in self.matching(filter) {
                 for list in lists {
                     let names = matched.entry(*list).or_default();
-                    if !names.contains(&name) {
+                    if names.contains(&name) {
+                        overlapping = true;
+                    } else {
                         names.push(name);
                     }
                 }
@@ -146,7 +152,7 @@ impl Topics {
             publishers.extend_from_slice(&list.publishers);
         }
         publishers.sort_unstable();
-        Ok(Heard::new(publishers))
+        Ok((Heard::new(publishers), overlapping))
     }
 }
 
@@ -170,7 +176,9 @@ impl Shape {
                 Some(number) => *number,
                 None => {
                     let number = shape.heard.len();
-                    shape.heard.push(topics.heard(&filters)?);
+                    let (heard, overlapping) = topics.heard(&filters)?;
+                    shape.heard.push(heard);
+                    shape.overlapping.push(overlapping);
                     known.insert(filters, number);
                     number
                 }
@@ -190,6 +198,11 @@ impl Shape {
     /// Which of the publishers that a subscriber hears a publisher is; `None` if it does not hear it.
     pub fn slot(&self, publisher: usize, subscriber: usize) -> Option<usize> {
         self.heard[self.subscribers[subscriber]].slot(publisher)
+    }
+
+    /// Whether several filters of a subscriber match a topic that it hears.
+    pub fn overlaps(&self, subscriber: usize) -> bool {
+        self.overlapping[self.subscribers[subscriber]]
     }
 
     /// The publishers that a subscriber hears, in the order of their slots.
@@ -245,6 +258,14 @@ mod tests {
     fn filters_that_match_a_topic_twice_hear_it_once() {
         let shape = shape(&[&["a/0", "a/1"]], &[&["a/+", "a/0", "#"]]).unwrap();
         assert_eq!(shape.publishers_of(0).count(), 1);
+        assert!(shape.overlaps(0));
+    }
+
+    #[test]
+    fn filters_side_by_side_do_not_overlap() {
+        let shape = shape(&[&["a/0"], &["b"]], &[&["a/+", "b"], &["a/#", "a/0"]]).unwrap();
+        assert!(!shape.overlaps(0));
+        assert!(shape.overlaps(1));
     }
 
     #[test]

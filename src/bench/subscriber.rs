@@ -1,10 +1,13 @@
 //! A connection's part as a subscriber: tells whose message it is, how old, and whether it is new.
 
+use std::collections::BTreeMap;
+
 use super::account::{Got, Odd};
 use super::clock::Now;
+use super::payload::Reading;
 use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
-use super::stamp::Stamp;
+use super::strays::Strays;
 use super::timing::Timing;
 use super::worker::Shared;
 use crate::mqtt::QoS;
@@ -19,6 +22,8 @@ pub struct Subscriber {
     /// Messages without stamps, which cannot be told apart.
     unstamped: u64,
     odd: Odd,
+    /// By publisher; empty as long as all is well.
+    strays: BTreeMap<u32, Strays>,
 }
 
 /// What a slot has, of a list that is as long as was needed so far.
@@ -37,6 +42,7 @@ impl Subscriber {
             sequences: Vec::new(),
             unstamped: 0,
             odd: Odd::default(),
+            strays: BTreeMap::new(),
         }
     }
 
@@ -49,26 +55,26 @@ impl Subscriber {
     }
 
     pub fn message(&mut self, message: &Message, now: Now, shared: &mut Shared) {
-        let payload = &message.payload;
         // Sent because we subscribed, so it is older than this run.
         if message.retain {
             shared.recorder.counts.foreign += 1;
             return;
         }
         if !shared.payloads.are_stamped() {
-            self.unstamped(payload, now, shared);
+            self.unstamped(&message.payload, now, shared);
             return;
         }
-        let stamp = payload.first_chunk().map(|start| Stamp::decode(*start));
-        let Some(Ok(stamp)) = stamp else {
-            // A stamp that is broken or cut off, unless it never was one of ours.
-            if shared.payloads.has_size(payload.len()) {
+        let (stamp, lag, intact) = match shared.payloads.read(message) {
+            Reading::Stamped { stamp, lag, intact } => (stamp, lag, intact),
+            Reading::Broken => {
                 self.odd.corrupted += 1;
                 shared.recorder.counts.corrupted += 1;
-            } else {
-                shared.recorder.counts.foreign += 1;
+                return;
             }
-            return;
+            Reading::Foreign => {
+                shared.recorder.counts.foreign += 1;
+                return;
+            }
         };
         let slot = shared.shape.slot(stamp.publisher as usize, self.index);
         let Some(slot) = slot.filter(|_| stamp.run == shared.run) else {
@@ -92,7 +98,7 @@ impl Subscriber {
         };
         let recorder = &mut shared.recorder;
         recorder.counts.skipped += skipped;
-        if !shared.payloads.is_intact(&stamp, payload) {
+        if !intact {
             self.odd.corrupted += 1;
             self.odd.corrupted_known +=
                 u64::from(matches!(arrival, Arrival::New | Arrival::OutOfOrder));
@@ -107,12 +113,18 @@ impl Subscriber {
             Arrival::OutOfOrder => {
                 self.odd.out_of_order += 1;
                 recorder.counts.out_of_order += 1;
-                recorder.oddities.out_of_order.note(now.ns, place);
+                let seen = self.sequences.get(slot);
+                if seen.is_some_and(|seen| shared.plan.is_overtaken(stamp.publisher, number, seen))
+                {
+                    let strays = self.strays.entry(stamp.publisher).or_default();
+                    strays.overtaken.insert(number);
+                }
             }
             Arrival::Duplicate => {
                 self.odd.duplicated += 1;
                 recorder.counts.duplicated += 1;
-                recorder.oddities.duplicated.note(now.ns, place);
+                let strays = self.strays.entry(stamp.publisher).or_default();
+                strays.repeated.insert(number);
                 return;
             }
             Arrival::Undecided => {
@@ -123,7 +135,7 @@ impl Subscriber {
         let age = stamp.age(now.ns);
         if now.ns.saturating_sub(age) >= shared.measure_from {
             recorder.record(Timing::Delivery, age);
-            if let Some(lag) = shared.payloads.lag(payload) {
+            if let Some(lag) = lag {
                 recorder.record(Timing::DeliveryFromSend, age.saturating_sub(lag));
             }
         }
@@ -153,6 +165,7 @@ impl Subscriber {
             sequences: std::mem::take(&mut self.sequences),
             unstamped: self.unstamped,
             odd: self.odd,
+            strays: std::mem::take(&mut self.strays),
         }
     }
 }

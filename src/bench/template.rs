@@ -3,6 +3,8 @@
 
 use bytes::BytesMut;
 
+use crate::digits::decimal;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// `{i}`: the connection's number among those of its role, from 0.
@@ -160,29 +162,14 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
-                Part::Place(Place::Message) => write_number(number, out),
-                Part::Place(Place::Time) => write_number(unix_ms, out),
-                Part::Place(Place::Random) => write_number(u64::from(fastrand::u32(..)), out),
+                Part::Place(Place::Message) => decimal(number, out),
+                Part::Place(Place::Time) => decimal(unix_ms, out),
+                Part::Place(Place::Random) => decimal(u64::from(fastrand::u32(..)), out),
                 // Bound templates have no others.
                 Part::Place(_) => {}
             }
         }
     }
-}
-
-/// Decimal digits without an allocation.
-fn write_number(mut number: u64, out: &mut BytesMut) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn adds_up(report: &Report) {
         account.arrived + account.damaged + account.lost + account.cut_off + account.pending
     );
     assert_eq!(report.verdict.count(FaultKind::Contradictions), 0);
-    if report.setup.stamped {
+    if report.setup.stamps != Stamps::None {
         assert_eq!(
             report.recorder.timings.of(Timing::Delivery).len(),
             account.arrived

@@ -3,7 +3,9 @@
 //!
 //! The promise is that of the effective QoS, the lower one of what a message was published with and
 //! what its subscriber was granted: 0 may lose, 1 may repeat, 2 neither. The order of a publisher's
-//! messages on a topic is promised at every QoS, and so is their content.
+//! messages on a topic is promised at every QoS, and so is their content. What a publisher itself sent again,
+//! after its connection had broken, may come twice and late, and what several filters of a subscriber match may
+//! come once for each.
 
 use std::fmt;
 
@@ -114,12 +116,12 @@ impl Verdict {
             (
                 FaultKind::Duplicated,
                 breaches.duplicated,
-                odd.duplicated.places(),
+                breaches.first_duplicated.clone(),
             ),
             (
                 FaultKind::OutOfOrder,
                 breaches.out_of_order,
-                odd.out_of_order.places(),
+                breaches.first_out_of_order.clone(),
             ),
             (
                 FaultKind::Corrupted,

@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::PossibleValuesParser;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::dialect::Dialect;
@@ -80,7 +80,12 @@ macro_rules! verbs {
                     $($name => {
                         // What is said of the verb is not the first line of some group's documentation.
                         let verb = <$args>::augment_args(clap::Command::new($name));
-                        Some(verb.about($about).long_about(None::<&str>).arg(json_errors()))
+                        let verb = verb.about($about).long_about(None::<&str>).arg(json_errors());
+                        // -C -1 is a wrong count, and no option -1.
+                        Some(verb.mut_args(|option| match option.get_action().takes_values() {
+                            true => option.allow_negative_numbers(true),
+                            false => option,
+                        }))
                     })*
                     _ => None,
                 }
@@ -89,7 +94,7 @@ macro_rules! verbs {
             fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
                 match matches.subcommand() {
                     $(Some(($name, matches)) => <$args>::from_arg_matches(matches).map(Self::$variant),)*
-                    _ => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+                    _ => Err(clap::Error::new(ErrorKind::MissingSubcommand)),
                 }
             }
         }
@@ -256,7 +261,11 @@ fn parse_native(mut arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
         return surrounded(arguments, &typed, &typed, command);
     };
     let arguments = with_file(arguments, &file)?;
-    let (merged, command) = Line::parse(&arguments, true)?;
+    let (merged, command) = Line::parse(&arguments, true).map_err(|stopped| match stopped {
+        // Without the file the line was right.
+        Stopped::Error(error) => Stopped::Error(in_file(error, &file)),
+        help => help,
+    })?;
     surrounded(arguments, &typed, &merged, command)
 }
 
@@ -330,6 +339,15 @@ fn with_file(typed: Vec<OsString>, file: &Path) -> Result<Vec<OsString>, Error> 
     Ok(behind_verb(typed, options_file::native_words(&text)))
 }
 
+fn in_file(error: Error, file: &Path) -> Error {
+    match error {
+        Error::Usage { message, hint } => {
+            Error::usage(format!("-o '{}': {message}", file.display()), hint)
+        }
+        other => other,
+    }
+}
+
 fn behind_verb(mut arguments: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
     let verb_end = arguments.len().min(2);
     arguments.splice(verb_end..verb_end, words);
@@ -365,12 +383,15 @@ impl Line {
                 None => manual::documented(root, None),
             };
         }
-        let arguments = property::join_words(arguments.to_vec(), &root);
+        let words = property::join_words(arguments.to_vec(), &root);
         let parsed = root
-            .try_get_matches_from_mut(arguments)
+            .try_get_matches_from_mut(words)
             .and_then(|matches| Ok((Command::from_matches(&matches)?, matches)));
         match parsed {
             Ok((command, matches)) => Ok((Self { root, matches }, command)),
+            Err(error) if error.kind() == ErrorKind::InvalidUtf8 => {
+                Err(Stopped::Error(not_utf8(arguments, verb)))
+            }
             Err(error) => Err(Stopped::of(error.format(&mut root), verb)),
         }
     }
@@ -391,7 +412,6 @@ impl Line {
 
 impl Stopped {
     fn of(error: clap::Error, verb: Option<&str>) -> Self {
-        use clap::error::ErrorKind;
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Self::Help(error.render().to_string())
@@ -408,6 +428,31 @@ impl Stopped {
             )),
             _ => Self::Error(usage_error(&error, verb)),
         }
+    }
+}
+
+/// clap does not say which value it was. That itself is not shown: it may be a secret.
+fn not_utf8(arguments: &[OsString], verb: Option<&str>) -> Error {
+    let options: Vec<_> = arguments
+        .windows(2)
+        .filter(|pair| pair[1].to_str().is_none())
+        .map(|pair| {
+            let value = pair[1].to_string_lossy();
+            match value.split_once('=') {
+                Some((long, _)) if long.starts_with("--") => long.to_owned(),
+                _ if value.starts_with('-') => value.chars().take(2).collect(),
+                _ => pair[0].to_string_lossy().into_owned(),
+            }
+        })
+        .collect();
+    let message = format!("the value of {} is not UTF-8", options.join(" or "));
+    Error::usage(message, more_help(verb))
+}
+
+fn more_help(verb: Option<&str>) -> String {
+    match verb {
+        Some(verb) => format!("try 'mozzie {verb} --help'"),
+        None => "try 'mozzie --help'".to_owned(),
     }
 }
 
@@ -435,11 +480,7 @@ fn usage_error(error: &clap::Error, verb: Option<&str>) -> Error {
             message.push_str(line);
         }
     }
-    let hint = tip.unwrap_or_else(|| match verb {
-        Some(verb) => format!("try 'mozzie {verb} --help'"),
-        None => "try 'mozzie --help'".to_owned(),
-    });
-    Error::usage(message, hint)
+    Error::usage(message, tip.unwrap_or_else(|| more_help(verb)))
 }
 
 /// The whole command line, for completions, man pages and the README.

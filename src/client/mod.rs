@@ -16,7 +16,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
-pub use plan::{Backoff, ConnectionPlan, Reconnect, Retry};
+use plan::{Again, Break, GiveUp, Patience};
+pub use plan::{ConnectionPlan, Reconnect};
 
 use crate::error::Error;
 use crate::mqtt::codec::DecodeError;
@@ -24,14 +25,12 @@ use crate::mqtt::packet::Disconnect;
 use crate::mqtt::properties::{Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Observer, Session, SessionError};
-use crate::net::{self, DialError, Dialed, Stream, TlsClient};
+use crate::net::{self, DialError, Dialed, Stream, TlsClient, TlsProblem};
 
 /// Bytes read at once, and room kept for them.
 const READ_SIZE: usize = 64 * 1024;
 /// Warnings about a broker that acknowledges what nobody sent.
 const ODDITIES_SHOWN: u32 = 5;
-/// Connections in a row that the broker may drop without a word while it acknowledges nothing.
-const DROPS_BORNE: u32 = 5;
 /// How long the last bytes may take to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after our DISCONNECT.
@@ -48,6 +47,8 @@ pub enum ClientEvent {
     Retrying {
         why: String,
         pause: Duration,
+        /// What the user may want to look at. Comes once.
+        hint: Option<String>,
     },
     /// All output has left. Comes once after output was written.
     Drained,
@@ -75,17 +76,9 @@ pub struct Client {
     undrained: bool,
     /// Why writing failed. What the broker said before it went is still read.
     broken: Option<String>,
-    /// Attempts since the last connection that was of use.
-    attempts: u32,
-    /// Accepted connections in a row that were dropped under publishes, without an acknowledgement.
-    drops: u32,
-    /// When the broker accepted this connection; `None` until it does.
-    accepted_at: Option<Instant>,
+    patience: Patience,
     /// Packets that made no sense, over all connections.
     oddities: u32,
-    started: Instant,
-    /// The broker could be reached, and that is enough to try again.
-    reached: bool,
 }
 
 impl Client {
@@ -115,18 +108,14 @@ impl Client {
         Self {
             state,
             session,
+            patience: Patience::new(plan.reconnect, plan.retry, plan.wait_for_broker, now),
             plan,
             input: BytesMut::new(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             now,
             undrained: false,
             broken: None,
-            attempts: 0,
-            drops: 0,
-            accepted_at: None,
             oddities: 0,
-            started: now,
-            reached: false,
         }
     }
 
@@ -209,7 +198,7 @@ impl Client {
                         self.input.clear();
                         self.undrained = false;
                         self.broken = None;
-                        self.reached = self.plan.reconnect == Reconnect::WhenReached;
+                        self.patience.reached();
                         self.state = State::Up(Box::new(dialed.stream));
                     }
                     Err(error) => return Poll::Ready(self.dial_failed(error)),
@@ -233,6 +222,9 @@ impl Client {
                 self.input.reserve(READ_SIZE);
                 match pin!(stream.read_buf(&mut self.input)).poll(cx) {
                     Poll::Ready(Ok(0)) => {
+                        if let Some(error) = self.refused_by_tls(None) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = self.broken.take();
                         let why = why.unwrap_or_else(|| "the broker closed the connection".into());
                         return Poll::Ready(self.dropped(why));
@@ -245,6 +237,9 @@ impl Client {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
+                        if let Some(error) = self.refused_by_tls(Some(&error)) {
+                            return Poll::Ready(self.dial_failed(error));
+                        }
                         let why = match (net::explain_io(&error), self.broken.take()) {
                             (None, Some(earlier)) => earlier,
                             _ => stream_words(&error),
@@ -316,11 +311,7 @@ impl Client {
     fn judge(&mut self, event: Event) -> Result<ClientEvent, Error> {
         match event {
             Event::Connected(_) => {
-                self.accepted_at = Some(self.now);
-                if self.session.times_accepted() == 1 {
-                    // to wait for the broker was no failure
-                    self.attempts = 0;
-                }
+                self.patience.accepted(self.now);
                 Ok(ClientEvent::Connected {
                     resumed: self.session.is_resumed(),
                 })
@@ -334,65 +325,32 @@ impl Client {
                 Err(Error::Authentication(method))
             }
             other => {
-                // Messages go through. A connection that was only accepted is no reason to come
-                // back faster: two clients with one identifier would throw each other out for ever.
-                if matches!(
-                    other,
-                    Event::Message(..) | Event::Acknowledged(_) | Event::Pong
-                ) {
-                    self.attempts = 0;
-                }
-                if matches!(other, Event::Acknowledged(_)) {
-                    self.drops = 0;
+                if is_progress(&other) {
+                    self.patience.progress();
                 }
                 Ok(ClientEvent::Session(other))
             }
         }
     }
 
-    /// The broker sent DISCONNECT. What passes by itself is worth another attempt; a takeover or a
-    /// refusal is not, for it would only repeat itself.
+    /// The broker sent DISCONNECT.
     fn ended(&mut self, disconnect: Disconnect) -> Result<ClientEvent, Error> {
-        match self.plan.reconnect {
-            Reconnect::WhenAccepted => {}
-            // To mosquitto_sub 2.1 it is a break like any other.
-            Reconnect::WhenReached => return self.lost(Error::Ended(disconnect).to_string()),
-            Reconnect::Never => return Err(Error::Ended(disconnect)),
-        }
-        match disconnect.reason {
-            Reason::SUCCESS
-            | Reason::SERVER_SHUTTING_DOWN
-            | Reason::SERVER_BUSY
-            | Reason::SERVER_UNAVAILABLE
-            | Reason::CONNECTION_RATE_EXCEEDED
-            | Reason(0x80 | 0x83 | 0x8d | 0x96 | 0xa0) => {
-                let why = Error::Ended(disconnect).to_string();
-                self.lost(why)
-            }
-            _ => Err(Error::Ended(disconnect)),
-        }
+        let reason = disconnect.reason;
+        self.broke(Break::Ended(reason), Error::Ended(disconnect))
     }
 
     fn session_failed(&mut self, error: SessionError) -> Result<ClientEvent, Error> {
-        let first = self.session.times_accepted() == 0;
         match &error {
-            SessionError::Refused(connack) => match connack.reason {
-                // Refusals that pass by themselves: "server unavailable" in both versions, busy.
-                Reason(3)
-                | Reason::SERVER_UNAVAILABLE
-                | Reason::SERVER_BUSY
-                | Reason::CONNECTION_RATE_EXCEEDED
-                    if !first || self.may_wait() =>
-                {
-                    self.lost(error.to_string())
-                }
-                _ => Err(error.into()),
-            },
-            SessionError::KeepAliveTimeout(_) => self.lost(error.to_string()),
-            SessionError::ConnAckTimeout(_) if !first || self.may_wait() => {
-                self.lost(error.to_string())
+            SessionError::Refused(connack) => {
+                let reason = connack.reason;
+                self.broke(Break::Refused(reason), error.into())
             }
-            SessionError::ConnAckTimeout(_) | SessionError::Encode(_) => Err(error.into()),
+            SessionError::KeepAliveTimeout(_) => {
+                let lost = Error::ConnectionLost(error.to_string());
+                self.broke(Break::NoPingResp, lost)
+            }
+            SessionError::ConnAckTimeout(_) => self.broke(Break::NoConnAck, error.into()),
+            SessionError::Encode(_) => Err(error.into()),
             SessionError::Decode(DecodeError::OldBroker(_)) => Err(error.into()),
             // A broker that breaks the protocol would do it again and again.
             SessionError::Decode(_) | SessionError::Protocol { .. } => {
@@ -412,92 +370,90 @@ impl Client {
         }
     }
 
-    fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
-        // Through a proxy, it is the proxy that mosquitto_sub reaches.
-        let proxied = self.plan.reconnect == Reconnect::WhenReached && error.is_behind_proxy();
-        if self.reached || self.session.times_accepted() > 0 || self.may_wait() || proxied {
-            self.retry(error.to_string())
-        } else {
-            Err(error.into())
-        }
-    }
-
-    /// The stream ended without a word of MQTT. Before version 5 that is how a broker refuses a
-    /// message, and it would do so for ever.
-    fn dropped(&mut self, why: String) -> Result<ClientEvent, Error> {
-        if self.plan.reconnect == Reconnect::WhenAccepted
-            && self.accepted_at.is_some()
-            && self.session.unacknowledged() > 0
-        {
-            self.drops += 1;
-            if self.drops >= DROPS_BORNE {
-                return Err(Error::DroppedAgainAndAgain {
-                    why,
-                    times: self.drops,
-                });
-            }
-        }
-        self.lost(why)
-    }
-
-    /// The stream is gone.
-    fn lost(&mut self, why: String) -> Result<ClientEvent, Error> {
-        let final_break = match self.plan.reconnect {
-            Reconnect::WhenAccepted => self.session.times_accepted() == 0 && !self.may_wait(),
-            // It would want its certificate again.
-            Reconnect::WhenReached if self.session.times_accepted() == 0 => {
-                let tls = self.plan.endpoint.tls.as_ref();
-                tls.is_some_and(TlsClient::lacks_wanted_certificate)
-            }
-            Reconnect::WhenReached => false,
-            Reconnect::Never if self.session.times_accepted() > 0 => {
-                return Err(Error::ConnectionLost(why));
-            }
-            Reconnect::Never => true,
-        };
-        if final_break {
-            let tls = self.plan.endpoint.tls.as_ref();
-            let why = if tls.is_some_and(TlsClient::lacks_wanted_certificate) {
-                format!("{why}; it wants a client certificate (--cert and --key)")
-            } else {
-                format!("{why} before it accepted the connection")
-            };
-            return Err(Error::ConnectionLost(why));
-        }
-        let stood = self.accepted_at.take().map(|at| at.elapsed());
-        if stood.is_some_and(|stood| self.plan.retry.is_success(stood)) {
-            self.attempts = 0;
-        }
-        self.session.closed();
-        self.retry(why)
-    }
-
-    fn retry(&mut self, why: String) -> Result<ClientEvent, Error> {
-        let waits_for_first = self.session.times_accepted() == 0;
-        let retry = match waits_for_first {
-            // for as long as was said, however often that is
-            true => Retry {
-                limit: None,
-                ..self.plan.retry
+    /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake:
+    /// the layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
+    fn refused_by_tls(&mut self, error: Option<&io::Error>) -> Option<DialError> {
+        let before = self.plan.reconnect == Reconnect::WhenAccepted && !self.patience.is_accepted();
+        let tls = self.plan.endpoint.tls.as_ref().filter(|_| before)?;
+        let problem = match error.and_then(net::explain_io) {
+            Some(problem) => problem,
+            None if tls.lacks_wanted_certificate() => TlsProblem::Closed {
+                certificate_wanted: true,
             },
-            false => self.plan.retry,
+            None => return None,
         };
-        let Some(pause) = retry.pause(self.attempts, fastrand::f64()) else {
-            return Err(Error::RetriesUsedUp {
-                why,
-                retries: self.attempts,
-            });
-        };
-        self.attempts = self.attempts.saturating_add(1);
-        self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
-        Ok(ClientEvent::Retrying { why, pause })
+        Some(DialError::Tls {
+            with: self.plan.endpoint.to_string(),
+            problem,
+        })
     }
 
-    /// Whether the time to wait for a first connection is not over.
-    fn may_wait(&self) -> bool {
-        self.plan
-            .wait_for_broker
-            .is_some_and(|wait| self.started.elapsed() < wait)
+    fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
+        let behind_proxy = error.is_behind_proxy();
+        self.broke(Break::Unreachable { behind_proxy }, error.into())
+    }
+
+    /// The stream ended without a word of MQTT.
+    fn dropped(&mut self, why: String) -> Result<ClientEvent, Error> {
+        if self.session.times_accepted() > 0 {
+            return self.broke(Break::Silent, Error::ConnectionLost(why));
+        }
+        let tls = self.plan.endpoint.tls.as_ref();
+        let (how, more) = match tls.is_some_and(TlsClient::lacks_wanted_certificate) {
+            true => (
+                Break::CertificateWanted,
+                "; it wants a client certificate (--cert and --key)",
+            ),
+            false => (Break::Silent, " before it accepted the connection"),
+        };
+        self.broke(how, Error::ConnectionLost(why + more))
+    }
+
+    /// The connection is gone, or did not come about: `error` says why.
+    fn broke(&mut self, how: Break, error: Error) -> Result<ClientEvent, Error> {
+        let under_way = self.session.unacknowledged() > 0;
+        let verdict = self
+            .patience
+            .broke(how, under_way, Instant::now(), fastrand::f64());
+        match verdict {
+            Ok(Again { pause, suspicious }) => {
+                self.session.closed();
+                self.state = State::Pausing(Box::pin(tokio::time::sleep(pause)));
+                Ok(ClientEvent::Retrying {
+                    why: error.to_string(),
+                    pause,
+                    hint: self.suspicion().filter(|_| suspicious),
+                })
+            }
+            Err(GiveUp::Final) => Err(error),
+            Err(GiveUp::UsedUp { retries }) => Err(Error::RetriesUsedUp {
+                last: Box::new(error),
+                retries,
+            }),
+            Err(GiveUp::DroppedAgainAndAgain { times }) => Err(Error::DroppedAgainAndAgain {
+                last: Box::new(error),
+                times,
+                publishing: under_way,
+                suspicion: self.suspicion(),
+            }),
+        }
+    }
+
+    /// Before MQTT 5 a broker does not say that another client has taken our place.
+    fn suspicion(&self) -> Option<String> {
+        let id = self.plan.typed_id.as_ref()?;
+        Some(format!(
+            "is another client using the client identifier '{id}'?"
+        ))
+    }
+}
+
+/// Whether what we are there for goes on. What is retained comes with each subscription again.
+fn is_progress(event: &Event) -> bool {
+    match event {
+        Event::Message(publish, _) => !publish.message.retain,
+        Event::Acknowledged(_) | Event::Pong => true,
+        _ => false,
     }
 }
 

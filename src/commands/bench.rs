@@ -5,9 +5,11 @@ mod find_max;
 mod plan;
 mod result;
 mod self_test;
+mod wait;
 
 use super::runtime;
 use crate::bench::{self, BenchPlan, Demand, Progress, Report};
+use plan::Planned;
 use result::Results;
 
 use crate::broker::{BrokerPlan, EmbeddedBroker};
@@ -17,7 +19,12 @@ use crate::net::{Address, Endpoint};
 use crate::signal::{Signal, Signals};
 
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
-    let (mut plan, endpoint, sources) = plan::plan(args)?;
+    let Planned {
+        load: mut plan,
+        endpoint,
+        sources,
+        wait_for_broker,
+    } = plan::plan(args)?;
     plan.check().map_err(bench::BenchError::from)?;
     let objectives = find_max::objectives(&args.search)?;
     let mut results = Results::open(&args.result)?;
@@ -38,6 +45,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     } else {
         None
     };
+    if let (Some(wait), None) = (wait_for_broker, &broker) {
+        runtime.block_on(wait::until_accepted(&plan, &endpoint, &sources, wait))?;
+    }
     plan.dial = match &broker {
         Some(broker) => bench::tcp(broker.address()),
         // Looked up once, and not by every connection.

@@ -13,7 +13,7 @@ use crate::cli::connection::{ConnectionArgs, LoginArgs, RetryArgs};
 use crate::cli::property::PropertyArgs;
 use crate::cli::url::BrokerUrl;
 use crate::cli::will::WillArgs;
-use crate::client::{Backoff, ConnectionPlan, Reconnect, Retry};
+use crate::client::{ConnectionPlan, Reconnect};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Secret};
@@ -21,7 +21,8 @@ use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::session::{Identity, Settings};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
-use crate::net;
+use crate::net::{self, Backoff, Retry};
+use crate::payload::stdin;
 
 /// The version to speak: as typed, or 5 where one of `needs_5` was typed, or 3.1.1.
 pub fn version(args: &ConnectionArgs, needs_5: &[(&str, bool)]) -> Result<Version, Error> {
@@ -72,8 +73,10 @@ pub fn plan(
         alias_topics: false,
         any_alias: !dialect.is_native(),
     };
+    let is_typed = args.login.id.is_some() || args.login.id_prefix.is_some();
     Ok(ConnectionPlan {
         endpoint: endpoint::plan(args, dialect)?,
+        typed_id: is_typed.then(|| client_id.clone()),
         settings: Arc::new(settings),
         identity: Identity {
             client_id,
@@ -239,18 +242,20 @@ pub fn read_input(option: &'static str, path: &Path, limit: u64) -> Result<Vec<u
         source,
     };
     let mut data = Vec::new();
-    let size = if path == Path::new("-") {
-        io::stdin().lock().take(limit + 1).read_to_end(&mut data)
+    let is_stdin = path == Path::new("-");
+    let size = if is_stdin {
+        stdin().and_then(|stdin| stdin.take(limit + 1).read_to_end(&mut data))
     } else {
         std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut data))
     }
     .map_err(refuse)?;
     if size as u64 > limit {
+        let what = match is_stdin {
+            true => "stdin".to_owned(),
+            false => format!("'{}'", path.display()),
+        };
         return Err(Error::usage(
-            format!(
-                "{option}: '{}' is larger than {limit} bytes, the most that fits",
-                path.display()
-            ),
+            format!("{option}: {what} is larger than {limit} bytes, the most that fits"),
             "",
         ));
     }
@@ -267,22 +272,23 @@ fn login(
         (None, Some(name)) => Some(text("-L", name)?),
         (None, None) => None,
     };
+    let of_url = url.and_then(|url| url.password.clone());
+    let is_given = of_url.is_some() || secret::password_is_given(args);
+    // Before anybody is asked for it.
+    if is_given && username.is_none() && version != Version::V5 {
+        return Err(Error::usage(
+            format!("a password needs a user name in MQTT {version}"),
+            "give the user name with -u, or use -V 5",
+        ));
+    }
     let password = match secret::password(args)? {
         Some(password) => Some(password),
-        None => url
-            .and_then(|url| url.password.clone())
-            .map(net::Secret::new),
+        None => of_url.map(net::Secret::new),
     };
-    if let Some(password) = &password {
-        if username.is_none() && version != Version::V5 {
-            return Err(Error::usage(
-                format!("a password needs a user name in MQTT {version}"),
-                "give the user name with -u, or use -V 5",
-            ));
-        }
-        if password.expose().len() > usize::from(u16::MAX) {
-            return Err(Error::usage("the password is longer than 65535 bytes", ""));
-        }
+    if let Some(password) = &password
+        && password.expose().len() > usize::from(u16::MAX)
+    {
+        return Err(Error::usage("the password is longer than 65535 bytes", ""));
     }
     let password = password.map(|password| Secret(Bytes::copy_from_slice(password.expose())));
     Ok((username, password))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Refusal};
 use crate::mqtt::packet::Message;
 use crate::output::{Diagnostics, MessageFile};
-use crate::payload::stdin_metadata;
+use crate::payload::stdin;
 use crate::signal::Signal;
 
 /// How the work ended.
@@ -148,12 +148,13 @@ impl Tally {
         };
         let all = self.acknowledged == self.total && !more;
         let (acknowledged, total) = (self.acknowledged, self.total);
-        let not_acknowledged = |why: String, hint| {
+        let not_acknowledged = |why: String, hint, cause| {
             Err(Error::NotAcknowledged {
                 acknowledged,
                 total,
                 why,
                 hint,
+                cause,
             })
         };
         match (end, self.refusal) {
@@ -172,7 +173,8 @@ impl Tally {
             }
             (End::Failed(error), None) if all || !accepted => Err(error),
             (End::Failed(error), None) => {
-                not_acknowledged(format!("{}{rest}", error.in_full()), error.hint())
+                let why = format!("{}{rest}", error.in_full());
+                not_acknowledged(why, error.hint(), Some(Box::new(error)))
             }
             (End::TimedOut(_), None) if all => Ok(()),
             (End::TimedOut(after), None) => {
@@ -181,7 +183,7 @@ impl Tally {
                     let what = format!("the input did not end within {seconds} s; {line}");
                     return Err(Error::TimedOut(what));
                 }
-                not_acknowledged(format!("time ran out after {seconds} s{rest}"), None)
+                not_acknowledged(format!("time ran out after {seconds} s{rest}"), None, None)
             }
             (End::Complete, None) if self.unknown > 0 => not_acknowledged(
                 format!(
@@ -193,6 +195,7 @@ impl Tally {
                     "with -q 1 the broker acknowledges them, and what it has not is sent again"
                         .to_owned(),
                 ),
+                None,
             ),
             (End::Complete, None) => Ok(()),
         }
@@ -227,7 +230,7 @@ impl Unsent {
         };
         let file = MessageFile::open(path).map_err(|e| refuse(&e))?;
         let inputs = [
-            ("stdin", stdin_metadata().ok()),
+            ("stdin", stdin().and_then(|stdin| stdin.metadata()).ok()),
             ("the input", input.and_then(|path| path.metadata().ok())),
         ];
         for (name, input) in inputs {
@@ -247,8 +250,8 @@ impl Unsent {
         })
     }
 
-    pub fn path(&self) -> std::path::Display<'_> {
-        self.path.display()
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn add(&mut self, message: Message) {
@@ -289,18 +292,15 @@ impl Unsent {
         }
     }
 
-    /// Writes what is left and says how much there was. A failure names `outcome` too, what became of
-    /// the messages.
-    pub fn finish(mut self, outcome: &str, diagnostics: &Diagnostics) -> Result<(), Error> {
+    /// Writes what is left and says how much there was.
+    pub fn finish(mut self, diagnostics: &Diagnostics) -> std::io::Result<()> {
         let finished = match self.error.take() {
             Some(error) => Err(error),
             None if self.file.count() == 0 => return Ok(()),
             None => self.file.finish(),
         };
-        let path = self.path.display();
-        finished
-            .map_err(|e| Error::io(format!("{outcome}, and --unsent: cannot write '{path}'"), e))?;
-        let what = messages(self.file.count());
+        finished?;
+        let (what, path) = (messages(self.file.count()), self.path.display());
         diagnostics.note(&format!(
             "{what} added to '{path}', to be sent with --json-lines"
         ));

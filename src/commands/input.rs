@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::connect;
 use crate::cli::publish::{InputArgs, MessageArgs, RecordArgs};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Properties;
+use crate::mqtt::session::PublishError;
 use crate::mqtt::text::Text;
 use crate::payload::{Form, InputError, Messages, Options, Source, Stream, TopicMap, TopicMaps};
 
@@ -109,7 +110,7 @@ fn topic_maps(records: &RecordArgs, has_topic: bool) -> Result<TopicMaps, Error>
 /// Records of stdin, or of a file, which is opened here.
 fn record_source(file: Option<&Path>, delimiter: Vec<u8>, limit: usize) -> Result<Source, Error> {
     let stream = match file.filter(|path| *path != Path::new("-")) {
-        None => Stream::stdin(),
+        None => Stream::stdin().map_err(|e| Error::io("cannot read stdin", e))?,
         Some(path) => Stream::file(path).map_err(|source| Error::Input {
             option: "-f",
             path: path.to_owned(),
@@ -119,9 +120,18 @@ fn record_source(file: Option<&Path>, delimiter: Vec<u8>, limit: usize) -> Resul
     Source::records(stream, delimiter, limit).map_err(|e| Error::io("cannot start to read", e))
 }
 
-/// An input that ended before its end; `done` is what became of what came before.
-pub fn broken_off(error: InputError, done: &str, hint: &'static str) -> Error {
+/// An input that ended before its end; `done` is what became of what came before. `topic` is that of a
+/// payload which is too large.
+pub fn broken_off(error: InputError, topic: &str, done: &str, hint: &'static str) -> Error {
     match error {
+        InputError::TooLarge { maximum, .. } => {
+            let size = maximum + 1;
+            let why = Refusal::from(PublishError::TooLarge { size, maximum });
+            Error::PublishRefused {
+                topic: topic.to_owned(),
+                why: why.worded(format!("{error}; {done}")),
+            }
+        }
         InputError::Read { input, source } => {
             Error::io(format!("cannot read more of {input} after {done}"), source)
         }

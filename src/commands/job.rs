@@ -1,9 +1,9 @@
 //! One run of a command for one message: the message in, what it prints out, and no way to hang or to
 //! grow without bounds.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
@@ -77,7 +77,12 @@ pub async fn run(
         Output::Captured(limit) => (Stdio::piped(), limit),
         Output::Inherited => (Stdio::inherit(), 0),
     };
-    let mut child = Command::new("sh")
+    let mut shell = Command::new("sh");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| says_of_a_message(name)) {
+        // Of the message that we may be run for ourselves.
+        shell.env_remove(name);
+    }
+    let mut child = shell
         .arg("-c")
         .arg(command)
         .envs(environment(message))
@@ -163,6 +168,21 @@ fn status_words(status: ExitStatus) -> String {
     }
 }
 
+/// Variables of [`environment`] that only some messages have.
+const OPTIONAL: [&str; 5] = [
+    "MQTT_RESPONSE_TOPIC",
+    "MQTT_CONTENT_TYPE",
+    "MQTT_PAYLOAD_FORMAT_INDICATOR",
+    "MQTT_MESSAGE_EXPIRY_INTERVAL",
+    "MQTT_CORRELATION_DATA",
+];
+const USER_PROPERTY: &str = "MQTT_USER_PROPERTY_";
+
+fn says_of_a_message(variable: &OsStr) -> bool {
+    let name = variable.as_bytes();
+    name.starts_with(USER_PROPERTY.as_bytes()) || OPTIONAL.iter().any(|o| o.as_bytes() == name)
+}
+
 /// What a command can know of its message beside the payload.
 fn environment(message: &Message) -> Vec<(String, OsString)> {
     let mut variables = vec![
@@ -195,7 +215,7 @@ fn environment(message: &Message) -> Vec<(String, OsString)> {
                 ("MQTT_CORRELATION_DATA".to_owned(), hex.into())
             }
             (PropertyId::UserProperty, Value::Pair(name, value)) => (
-                format!("MQTT_USER_PROPERTY_{}", variable_name(name.as_str())),
+                format!("{USER_PROPERTY}{}", variable_name(name.as_str())),
                 bytes(value.as_bytes()),
             ),
             _ => continue,

@@ -12,13 +12,23 @@ pub fn run(args: &LinkArgs) -> Result<(), Error> {
     let program =
         std::env::current_exe().map_err(|e| Error::io("cannot find out where mozzie is", e))?;
     if !args.dir.is_dir() {
+        let hint = match args.dir.exists() {
+            true => "name the folder that the links are to lie in".to_owned(),
+            false => format!("make it first: mkdir -p '{}'", args.dir.display()),
+        };
         return Err(Error::usage(
             format!("'{}' is not a folder", args.dir.display()),
-            format!("make it first: mkdir -p '{}'", args.dir.display()),
+            hint,
         ));
     }
     let links = Tool::ALL.map(|tool| args.dir.join(tool.name()));
     // All or none: looked at before the first is made.
+    if let Some(folder) = links.iter().find(|link| is_folder(link)) {
+        return Err(Error::usage(
+            format!("'{}' is a folder", folder.display()),
+            "it is not replaced, not even with --force; move it away",
+        ));
+    }
     if !args.force
         && let Some(taken) = links.iter().find(|link| is_other(link, &program))
     {
@@ -42,11 +52,12 @@ fn is_other(link: &Path, program: &Path) -> bool {
     link.symlink_metadata().is_ok() && !is_ours(link, program)
 }
 
+fn is_folder(link: &Path) -> bool {
+    link.symlink_metadata().is_ok_and(|data| data.is_dir())
+}
+
 /// Puts the link in place of what is there in one step, so that the name is never without a program.
 fn make(link: &Path, program: &Path) -> io::Result<()> {
-    if link.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
     let mut beside = link.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     symlink(program, &beside)?;

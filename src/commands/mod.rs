@@ -3,6 +3,7 @@
 mod bench;
 mod broker;
 mod complete;
+mod conduct;
 mod connect;
 mod delivery;
 mod display;

@@ -42,9 +42,11 @@ fn check(file: Option<&ConfigFile>, diagnostics: &Diagnostics) -> Result<(), Err
         let path = file::path().unwrap_or_default();
         return output::print(format!("{}: not there\n", path.display()).as_bytes());
     };
-    let mut problems = file.problems(&option::all());
-    if problems.is_empty() {
-        for name in file.names()? {
+    let options = option::all();
+    let mut problems = file.problems(&options);
+    for name in file.names().unwrap_or_default() {
+        // Where the keys of a profile are wrong, its values cannot be judged.
+        if file.profile(&name, &options).is_ok() {
             problems.extend(cli::check_profile(&name, file).err());
         }
     }

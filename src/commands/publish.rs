@@ -5,34 +5,41 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::conduct::{Beyond, Conduct, Qos0, Refused, Unfinished};
 use super::delivery::{End, Tally, Unsent};
 use super::progress::{Count, Progress};
 use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
-use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::dialect::Dialect;
 use crate::error::{Error, Refusal, Verdict, mosquitto_reason, refusal_of_lines};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
+use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::Messages;
+use crate::payload::{InputError, Messages};
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
 const BATCH: usize = 64 * 1024;
 /// Messages that are kept between two looks at signals.
 const REST_AT_ONCE: usize = 1000;
+/// How long the end of a record that is half read is waited for when time is over.
+const RECORD_END: Duration = Duration::from_millis(100);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
+/// The same after this time, for those that come slowly.
+const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
     /// `-l`
     lines: bool,
+    conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -52,7 +59,8 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
-    let progress = progress(&args, dialect);
+    let conduct = Conduct::of(dialect, args.input.stdin_lines);
+    let progress = progress(&args, conduct);
     let url = args.connection.broker.url.as_ref();
     let topic = connect::topic_if_any(args.message.topic.as_deref(), url)?;
     // Properties of JSON lines must not be lost.
@@ -62,10 +70,8 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     };
     let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
-    if !dialect.is_native() && !args.input.stdin_lines {
-        connection.reconnect = Reconnect::Never;
-    }
     let lines = args.input.stdin_lines;
+    connection.reconnect = conduct.reconnect;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
     // Before anything is read from a pipe, which would be lost.
@@ -84,6 +90,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     Ok(PublishPlan {
         connection,
         lines,
+        conduct,
         messages,
         unsent,
         timeout: args.delivery.timeout.map(|span| span.0),
@@ -94,10 +101,10 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
 }
 
 /// A line for who looks and has not asked for other lines, or for none, and does not type the input.
-fn progress(args: &PublishArgs, dialect: Dialect) -> Option<Progress> {
+fn progress(args: &PublishArgs, conduct: Conduct) -> Option<Progress> {
     let typing = args.input.file.is_none() && io::stdin().is_terminal();
     let from_stream = args.input.file.is_some() || args.input.stdin_lines || args.records.are_any();
-    let wanted = dialect.is_native() && from_stream && !typing;
+    let wanted = conduct.shows_progress && from_stream && !typing;
     let alone = !args.debug.quiet && args.debug.debug == 0;
     (wanted && alone).then(Progress::on_terminal).flatten()
 }
@@ -106,6 +113,7 @@ struct Publisher<'a> {
     client: Client,
     /// Messages are lines of stdin, of which mosquitto_pub ends otherwise.
     lines: bool,
+    conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
     timeout: Option<Duration>,
@@ -122,6 +130,10 @@ struct Publisher<'a> {
     verdict: Option<Verdict>,
     /// No message before this instant.
     pause_until: Option<Instant>,
+    /// When QoS 0 messages will have waited long for a PINGREQ behind them.
+    confirm_at: Option<Instant>,
+    /// They have.
+    confirm_now: bool,
     progress: Option<Progress>,
 }
 
@@ -130,6 +142,7 @@ impl<'a> Publisher<'a> {
         Self {
             client: Client::new(plan.connection, trace),
             lines: plan.lines,
+            conduct: plan.conduct,
             messages: plan.messages,
             unsent: plan.unsent,
             timeout: plan.timeout,
@@ -142,6 +155,8 @@ impl<'a> Publisher<'a> {
             interrupted: None,
             verdict: None,
             pause_until: None,
+            confirm_at: None,
+            confirm_now: false,
             progress: plan.progress,
         }
     }
@@ -172,6 +187,7 @@ impl<'a> Publisher<'a> {
                 return self.interrupted.map_or(End::Complete, End::Interrupted);
             }
             let pause_until = self.pause_until;
+            let confirm_at = self.confirm_at;
             let progress_due = self.progress.as_ref().map(Progress::due);
             tokio::select! {
                 event = self.client.next(true) => match event {
@@ -180,6 +196,10 @@ impl<'a> Publisher<'a> {
                 },
                 () = self.messages.ready(), if self.messages.is_waiting() => {}
                 () = sleep_until(pause_until), if pause_until.is_some() => self.pause_until = None,
+                () = sleep_until(confirm_at), if confirm_at.is_some() => {
+                    self.confirm_at = None;
+                    self.confirm_now = true;
+                }
                 () = sleep_until(progress_due), if progress_due.is_some() => self.draw_progress(),
                 () = sleep_until(deadline), if deadline.is_some() => {
                     return match self.interrupted {
@@ -214,21 +234,29 @@ impl<'a> Publisher<'a> {
 
     /// Whether a signal leaves time for what is under way: the first one, at a broker that is known.
     fn may_drain(&mut self) -> bool {
-        self.diagnostics.dialect().is_native()
+        self.conduct.unfinished == Unfinished::Accounted
             && self.interrupted.is_none()
             && self.client.session().times_accepted() > 0
     }
 
     fn handle(&mut self, event: ClientEvent) {
         match event {
-            ClientEvent::Connected { .. } => self.connected = true,
-            ClientEvent::Retrying { why, pause } => {
+            ClientEvent::Connected { .. } => {
+                self.connected = true;
+                // What is too large for this broker can still be kept for another one.
+                if self.unsent.is_none() {
+                    let limits = self.client.session().limits();
+                    self.messages.fit(limits.maximum_packet_size);
+                }
+            }
+            ClientEvent::Retrying { why, pause, hint } => {
                 self.connected = false;
                 self.tally.broke(&why);
+                (self.confirm_at, self.confirm_now) = (None, false);
                 if let Some(unsent) = &mut self.unsent {
                     unsent.broke();
                 }
-                self.diagnostics.retrying(&why, pause);
+                self.diagnostics.retrying(&why, pause, hint.as_deref());
             }
             ClientEvent::Drained => self.drained(),
             ClientEvent::Session(Event::Acknowledged(ack)) => {
@@ -246,7 +274,7 @@ impl<'a> Publisher<'a> {
                 }
             }
             ClientEvent::Session(Event::Undeliverable { message, error, .. }) => {
-                self.refuse(*message, error.to_string());
+                self.refuse(*message, error);
             }
             ClientEvent::Odd(what) => self.diagnostics.warn(&what),
             // Nothing is subscribed to.
@@ -258,32 +286,37 @@ impl<'a> Publisher<'a> {
         if self.tally.drained() {
             self.begin_pause();
         }
-        if !self.diagnostics.dialect().is_native() {
-            // written is delivered, to mosquitto_pub
-            self.tally.trust();
+        match self.conduct.qos_0 {
+            Qos0::Written => self.tally.trust(),
+            Qos0::Confirmed => {}
         }
     }
 
-    /// Asks whether QoS 0 messages have arrived: at the end, and now and then before, so that a
-    /// connection that breaks leaves few in doubt.
+    /// Asks whether QoS 0 messages have arrived: at the end, and before after many of them or some time,
+    /// so that a connection that breaks leaves few in doubt.
     fn confirm(&mut self) -> Result<(), Error> {
         let unmarked = self.tally.unmarked();
         let wanted = unmarked >= UNCONFIRMED
+            || self.confirm_now
             || self.unsent.as_ref().is_some_and(Unsent::is_full)
             || self.takes_no_more();
-        if unmarked > 0 && wanted && self.connected && self.diagnostics.dialect().is_native() {
+        let asks = self.conduct.qos_0 == Qos0::Confirmed;
+        if unmarked > 0 && wanted && self.connected && asks {
             self.client.session().ping()?;
             self.tally.mark();
+            (self.confirm_at, self.confirm_now) = (None, false);
         }
         Ok(())
     }
 
     fn refused_by_broker(&mut self, ack: Acknowledged) {
-        if !self.diagnostics.dialect().is_native() {
-            return self.warn_as_mosquitto(&ack);
+        match self.conduct.refused {
+            Refused::Warning => self.warn_as_mosquitto(&ack),
+            Refused::Failure => {
+                let why = Refusal::of(ack.reason, &ack.properties);
+                self.refuse(*ack.refused.unwrap_or_default(), why);
+            }
         }
-        let why = Refusal::of(ack.reason, &ack.properties);
-        self.refuse(*ack.refused.unwrap_or_default(), why);
     }
 
     /// mosquitto_pub warns of a refused message, goes on, and ends with 0.
@@ -344,6 +377,8 @@ impl<'a> Publisher<'a> {
                 self.tally.taken(1);
                 if packet_id == 0 {
                     self.tally.set_out();
+                    self.confirm_at
+                        .get_or_insert_with(|| Instant::now() + UNCONFIRMED_FOR);
                     if let Some(unsent) = &mut self.unsent {
                         unsent.set_out(message);
                     }
@@ -352,24 +387,16 @@ impl<'a> Publisher<'a> {
             Err(PublishError::WindowFull | PublishError::NotConnected) => {
                 self.messages.put_back(message);
             }
-            Err(PublishError::QosNotSupported { .. })
-                if !self.diagnostics.dialect().is_native() =>
-            {
-                self.verdict = Some(Verdict::qos_not_supported(self.lines));
-                self.stopped = true;
-            }
-            Err(PublishError::TooLarge { .. }) if !self.diagnostics.dialect().is_native() => {
-                self.verdict = Some(Verdict::packet_too_large(self.lines));
-                self.stopped = true;
-            }
-            // mosquitto_pub leaves the flag out and says nothing.
-            Err(PublishError::RetainNotSupported) if !self.diagnostics.dialect().is_native() => {
+            Err(PublishError::RetainNotSupported) if self.conduct.beyond != Beyond::Refused => {
                 message.retain = false;
                 self.messages.put_back(message);
             }
             Err(error) => {
                 self.tally.taken(1);
-                self.refuse(message, error.to_string());
+                if self.conduct.beyond == Beyond::Disconnects {
+                    self.verdict = Some(Verdict::beyond(&error));
+                }
+                self.refuse(message, error);
             }
         }
     }
@@ -386,7 +413,9 @@ impl<'a> Publisher<'a> {
     fn takes_no_more(&self) -> bool {
         self.stopped
             || self.messages.has_ended()
-            || (self.interrupted.is_some() && self.messages.is_waiting())
+            || (self.interrupted.is_some()
+                && self.messages.is_waiting()
+                && self.messages.unfinished() == 0)
     }
 
     fn is_done(&mut self) -> bool {
@@ -398,12 +427,12 @@ impl<'a> Publisher<'a> {
 
     /// Ends the connection, keeps what was not acknowledged, and says what became of all.
     async fn settle(self, end: End, mut signals: Signals) -> Result<(), Error> {
-        let native = self.diagnostics.dialect().is_native();
         let mut client = self.client;
         let mut outcome = Outcome {
             messages: self.messages,
             tally: self.tally,
             unsent: self.unsent,
+            conduct: self.conduct,
             diagnostics: self.diagnostics,
         };
         let accepted = client.session().times_accepted() > 0;
@@ -428,20 +457,21 @@ impl<'a> Publisher<'a> {
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        if native && (self.stopped || !matches!(end, End::Complete)) {
+        let accounted = self.conduct.unfinished == Unfinished::Accounted;
+        if accounted && (self.stopped || !matches!(end, End::Complete)) {
             outcome.take_the_rest(&end, &mut signals).await;
         }
         // A broker that breaks the protocol is what mosquitto_pub tells of, whatever is unacknowledged.
         let end = match end {
-            End::Failed(error @ Error::Session(_)) if !native => return Err(error),
+            End::Failed(error @ Error::Session(_)) if !accounted => return Err(error),
             // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
-            End::Failed(Error::Ended(bye)) if !native && bye.reason != Reason::SUCCESS => {
+            End::Failed(Error::Ended(bye)) if !accounted && bye.reason != Reason::SUCCESS => {
                 return Err(Verdict::not_connected().into());
             }
             end => end,
         };
         match outcome.judge(end, accepted) {
-            Err(Error::Refused(connack)) if self.lines && !native => {
+            Err(Error::Refused(connack)) if self.lines && !accounted => {
                 Err(refusal_of_lines(&connack).into())
             }
             judged => judged,
@@ -454,6 +484,7 @@ struct Outcome<'a> {
     messages: Messages,
     tally: Tally,
     unsent: Option<Unsent>,
+    conduct: Conduct,
     diagnostics: &'a Diagnostics,
 }
 
@@ -482,6 +513,7 @@ impl Outcome<'_> {
             self.messages.stop_reading();
         }
         let mut waited = false;
+        let record_end = Instant::now() + RECORD_END;
         loop {
             for _ in 0..REST_AT_ONCE {
                 let Some(message) = self.messages.next() else {
@@ -495,12 +527,13 @@ impl Outcome<'_> {
             tell_skipped(&mut self.messages, self.diagnostics);
             let waits = self.messages.is_waiting();
             let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
-            if self.messages.has_ended() || failed || (waits && !read_on) {
+            let nothing_read = waits && self.messages.unfinished() == 0;
+            if self.messages.has_ended() || failed || (nothing_read && !read_on) {
                 break;
             }
-            if let (true, false, Some(unsent)) = (waits, waited, &self.unsent) {
+            if let (true, true, false, Some(unsent)) = (read_on, waits, waited, &self.unsent) {
                 waited = true;
-                let path = unsent.path();
+                let path = unsent.path().display();
                 self.diagnostics
                     .note(&format!("the rest of the input goes to '{path}'"));
             }
@@ -509,39 +542,76 @@ impl Outcome<'_> {
                 _ = signals.next() => break,
                 () = self.messages.ready(), if waits => {}
                 () = tokio::task::yield_now(), if !waits => {}
+                () = sleep_until(Some(record_end)), if waits && !read_on => break,
             }
+        }
+        let lost = self.messages.unfinished();
+        if lost > 0 {
+            self.diagnostics.warn(&format!(
+                "{lost} bytes of a record whose end had not come were read, and are in no message"
+            ));
         }
         self.tally.taken(self.messages.set_aside());
     }
 
     fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
         let input_error = self.messages.take_error();
-        let more = match self.diagnostics.dialect() {
-            Dialect::Native => self.messages.may_have_more() && input_error.is_none(),
-            Dialect::Mosquitto(_) => matches!(end, End::Interrupted(_)),
+        if let Some(InputError::TooLarge { .. }) = input_error {
+            self.tally.taken(1);
+        }
+        let more = match self.conduct.unfinished {
+            Unfinished::Accounted => self.messages.may_have_more() && input_error.is_none(),
+            Unfinished::Left => matches!(end, End::Interrupted(_)),
         };
         let more = more && !matches!(end, End::Complete);
         let line = self.tally.line();
         let verdict = self.tally.judge(end, accepted, more);
-        let kept = match self.unsent {
-            Some(unsent) => unsent.finish(&told(&verdict, &line), self.diagnostics),
-            None => Ok(()),
+        let verdict = match self.unsent {
+            Some(unsent) => keep(unsent, verdict, &line, self.diagnostics),
+            None => verdict,
         };
         let skipped = self.messages.skipped();
         if skipped > 0 {
             self.diagnostics
                 .warn(&format!("skipped {skipped} that were no messages"));
         }
-        kept.and(verdict)?;
-        match input_error {
+        let read = match input_error {
             None => Ok(()),
-            Some(error) => Err(input::broken_off(
-                error,
-                &line,
-                "--skip-bad goes on behind it",
-            )),
+            Some(error) => {
+                let topic = self.messages.topic();
+                let hint = match topic {
+                    Some(_) => "is each record ended? --delimiter says by what",
+                    None => "--skip-bad goes on behind it",
+                };
+                let topic = topic.map_or("", Text::as_str);
+                Err(input::broken_off(error, topic, &line, hint))
+            }
+        };
+        if let (Err(_), Err(error)) = (&verdict, &read) {
+            // What the exit code cannot say as well.
+            self.diagnostics.warn(&error.in_full());
         }
+        verdict.and(read)
     }
+}
+
+/// Ends the file of `--unsent`. That it cannot be written hides nothing of the verdict.
+fn keep(
+    unsent: Unsent,
+    verdict: Result<(), Error>,
+    line: &str,
+    diagnostics: &Diagnostics,
+) -> Result<(), Error> {
+    let path = unsent.path().to_owned();
+    let Err(source) = unsent.finish(diagnostics) else {
+        return verdict;
+    };
+    Err(Error::Unsent {
+        outcome: told(&verdict, line),
+        path,
+        source,
+        verdict: verdict.err().map(Box::new),
+    })
 }
 
 /// The verdict with the tally's line, which most verdicts hold already.

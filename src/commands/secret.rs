@@ -1,6 +1,6 @@
 //! Passwords and passphrases: given, or read from a file, the terminal or a command.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,8 +9,9 @@ use crate::cli::connection::LoginArgs;
 use crate::cli::tls::TlsArgs;
 use crate::error::Error;
 use crate::net::{Secret, io_reason};
-use crate::output::{self, Answer};
-use crate::signal::Signal;
+use crate::output::{Answer, Question};
+use crate::payload::stdin;
+use crate::signal::{self, Signal, Signals};
 
 /// More than any secret is long.
 const LIMIT: u64 = 64 * 1024;
@@ -24,6 +25,13 @@ struct Ways<'a> {
     prompt_option: &'static str,
     command: Option<&'a String>,
     command_option: &'static str,
+}
+
+pub fn password_is_given(args: &LoginArgs) -> bool {
+    args.password.is_some()
+        || args.password_file.is_some()
+        || args.password_prompt
+        || args.password_command.is_some()
 }
 
 pub fn password(args: &LoginArgs) -> Result<Option<Secret>, Error> {
@@ -77,10 +85,16 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
         let data = read_input(option, path, LIMIT)?;
         return Ok(first_line(&data));
     }
-    // Only one line, so that the rest of stdin can be the messages.
-    let mut line = Vec::new();
-    match io::stdin().lock().read_until(b'\n', &mut line) {
-        Ok(_) => Ok(first_line(&line)),
+    #[expect(
+        clippy::unbuffered_bytes,
+        reason = "the rest of stdin can be the messages"
+    )]
+    let line = stdin().and_then(|stdin| {
+        let line = stdin.bytes().take_while(|byte| !matches!(byte, Ok(b'\n')));
+        line.collect::<io::Result<Vec<u8>>>()
+    });
+    match line {
+        Ok(line) => Ok(first_line(&line)),
         Err(error) => Err(Error::usage(
             format!("{option}: cannot read stdin: {}", io_reason(&error)),
             "",
@@ -88,18 +102,34 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
     }
 }
 
+/// Asks. A signal must not end the process while the terminal shows nothing of what is typed.
 fn from_terminal(option: &str, question: &str) -> Result<Secret, Error> {
-    match output::ask_secret(question) {
-        Ok(Answer::Line(line)) => Ok(Secret::new(line)),
-        Ok(Answer::Ended) => Err(Error::usage(format!("{option}: nothing was typed"), "")),
-        Ok(Answer::Interrupted) => Err(Error::Interrupted(Signal::Interrupt, None)),
-        Err(error) => Err(Error::usage(
+    let no_terminal = |error: io::Error| {
+        Error::usage(
             format!(
                 "{option}: there is no terminal to ask on: {}",
                 io_reason(&error)
             ),
             "without a terminal, give it with a file or a command",
-        )),
+        )
+    };
+    let answer = super::runtime()?.block_on(async {
+        let no_signals = |e| Error::io("cannot catch signals", e);
+        let mut signals = Signals::new().map_err(no_signals)?;
+        let mut continued = signal::continued().map_err(no_signals)?;
+        let mut question = Question::ask(question).map_err(no_terminal)?;
+        loop {
+            tokio::select! {
+                answer = question.answer() => return answer.map_err(no_terminal),
+                signal = signals.next() => return Err(Error::Interrupted(signal, None)),
+                _ = continued.recv() => question.continued().map_err(no_terminal)?,
+            }
+        }
+    })?;
+    match answer {
+        Answer::Line(line) => Ok(Secret::new(line)),
+        Answer::Ended => Err(Error::usage(format!("{option}: nothing was typed"), "")),
+        Answer::Interrupted => Err(Error::Interrupted(Signal::Interrupt, None)),
     }
 }
 

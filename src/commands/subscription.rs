@@ -136,7 +136,9 @@ pub fn connected(client: &mut Client, resumed: bool, diagnostics: &Diagnostics) 
 /// What a verb takes no part in: a break and an oddity are told, and the rest is the client's own.
 pub fn aside(event: ClientEvent, diagnostics: &Diagnostics) {
     match event {
-        ClientEvent::Retrying { why, pause } => diagnostics.retrying(&why, pause),
+        ClientEvent::Retrying { why, pause, hint } => {
+            diagnostics.retrying(&why, pause, hint.as_deref());
+        }
         ClientEvent::Odd(what) => diagnostics.warn(&what),
         ClientEvent::Connected { .. }
         | ClientEvent::Drained

@@ -27,6 +27,14 @@ impl Facts {
         }
     }
 
+    /// What is known of the failure below one of this kind.
+    fn about(kind: &'static str, below: Option<&Error>) -> Self {
+        Self {
+            kind,
+            ..below.map_or_else(Self::default, Error::facts)
+        }
+    }
+
     fn said(kind: &'static str, reason: Reason, name: String, properties: &Properties) -> Self {
         let text = |id| properties.text(id).map(ToString::to_string);
         Self {
@@ -96,9 +104,10 @@ impl Error {
             Self::Session(error) => Facts::session(error),
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
-            Self::ConnectionLost(_)
-            | Self::RetriesUsedUp { .. }
-            | Self::DroppedAgainAndAgain { .. } => Facts::of("connection-lost"),
+            Self::ConnectionLost(_) => Facts::of("connection-lost"),
+            Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
+                last.facts()
+            }
             Self::PublishRefused { topic, why } => Facts {
                 topic: Some(topic.clone()),
                 ..Facts::refusal("publish-refused", why)
@@ -108,7 +117,10 @@ impl Error {
             Self::NoReply(_) => Facts::of("no-reply"),
             Self::Command(_) => Facts::of("command"),
             Self::Unanswered { .. } => Facts::of("unanswered"),
-            Self::NotAcknowledged { .. } => Facts::of("not-acknowledged"),
+            Self::NotAcknowledged { cause, .. } => {
+                Facts::about("not-acknowledged", cause.as_deref())
+            }
+            Self::Unsent { verdict, .. } => Facts::about("io", verdict.as_deref()),
             Self::Interrupted(..) => Facts::of("interrupted"),
             Self::Io { .. } => Facts::of("io"),
             Self::Broker(_) => Facts::of("broker"),

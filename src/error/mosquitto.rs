@@ -7,11 +7,11 @@ use crate::dialect::Tool;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::SessionError;
+use crate::mqtt::session::{PublishError, SessionError};
 use crate::net::{DialError, Layer, ProxyProblem, TlsError, io_reason};
 
 /// libmosquitto's error numbers that become exit codes.
-mod code {
+pub(super) mod code {
     pub const PROTOCOL: u8 = 2;
     pub const NOT_CONNECTED: u8 = 4;
     pub const CONNECTION_LOST: u8 = 7;
@@ -20,11 +20,13 @@ mod code {
     pub const ERRNO: u8 = 14;
     pub const PROXY: u8 = 16;
     pub const MALFORMED: u8 = 21;
+    pub const QOS_NOT_SUPPORTED: u8 = 24;
+    pub const OVERSIZE_PACKET: u8 = 25;
     pub const TIMEOUT: u8 = 27;
 }
 
 const REFUSED: &str = "Error: The connection was refused\n";
-const LOST: &str = "Error: The connection was lost\n";
+pub(super) const LOST: &str = "Error: The connection was lost\n";
 const PROTOCOL: &str =
     "Error: A network protocol error occurred when communicating with the broker\n";
 
@@ -54,13 +56,18 @@ impl Error {
             // subscription.
             Self::Ended(_) | Self::SubscribeRefused(_) => 0,
             Self::Interrupted(signal, _) => signal.exit_code(),
+            Self::PublishRefused { why, .. } => match &why.found {
+                Some(PublishError::QosNotSupported { .. }) => code::QOS_NOT_SUPPORTED,
+                Some(PublishError::TooLarge { .. }) => code::OVERSIZE_PACKET,
+                _ => 1,
+            },
             Self::Usage { .. }
             | Self::Tls(_)
             | Self::Input { .. }
             | Self::EmptyInput
             | Self::BadRecord { .. }
-            | Self::PublishRefused { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)
@@ -115,9 +122,18 @@ impl Error {
             Self::EmptyInput => {
                 "Error: Zero length input.\nError loading input from stdin.\n".into()
             }
+            Self::PublishRefused { topic, why } => match &why.found {
+                Some(PublishError::QosNotSupported { .. }) => {
+                    "Error: Requested QoS not supported on server\n".into()
+                }
+                Some(PublishError::TooLarge { .. }) => {
+                    "Error: Packet larger than supported by the server\n".into()
+                }
+                _ => format!("Error: the broker refused the message to '{topic}': {why}\n"),
+            },
             Self::Usage { .. }
-            | Self::PublishRefused { .. }
             | Self::Io { .. }
+            | Self::Unsent { .. }
             | Self::Broker(_)
             | Self::Unanswered { .. }
             | Self::Command(_)

@@ -9,6 +9,8 @@ pub struct Reason(pub u8);
 impl Reason {
     pub const SUCCESS: Self = Self(0x00);
     pub const DISCONNECT_WITH_WILL: Self = Self(0x04);
+    /// Of MQTT 3 in SUBACK: refused, and no more is said.
+    pub const UNSPECIFIED_ERROR: Self = Self(0x80);
     pub const MALFORMED_PACKET: Self = Self(0x81);
     pub const PROTOCOL_ERROR: Self = Self(0x82);
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);
@@ -34,6 +36,11 @@ impl Reason {
     /// Codes of 0x80 and above mean failure.
     pub fn is_error(self) -> bool {
         self.0 >= 0x80
+    }
+
+    /// Whether it says that the broker has no such feature: QoS, retained messages, a kind of subscription.
+    pub fn is_not_supported(self) -> bool {
+        matches!(self.0, 0x9a | 0x9b | 0x9e | 0xa1 | 0xa2)
     }
 
     /// The name of the code in a packet other than SUBACK and a CONNACK of MQTT 3.

@@ -7,6 +7,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod proxy;
+mod retry;
 mod secret;
 #[cfg(feature = "srv")]
 mod srv;
@@ -30,6 +31,7 @@ pub use {
     endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
     proxy::{Login, Proxy, ProxyError, ProxyKind, ProxyProblem},
+    retry::{Backoff, Retry},
     secret::Secret,
     srv::{CertificateName, Srv, SrvProblem},
     stream::{Stream, TlsInfo},

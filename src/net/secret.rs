@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-/// A secret whose `Debug` shows nothing of it. It has no `Display`, so it cannot slip into a message.
+use zeroize::Zeroizing;
+
+/// A secret whose `Debug` shows nothing of it. It has no `Display`, so it cannot slip into a message. Its memory is
+/// overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+        Self(Zeroizing::new(bytes.into()))
     }
 
     pub fn expose(&self) -> &[u8] {

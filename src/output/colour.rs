@@ -42,11 +42,12 @@ impl Palette {
     }
 }
 
-/// What the user said counts most, then `NO_COLOR`, then whether anybody looks.
+/// What the user said counts most, then the environment's no, then whether anybody looks. No variable colours a pipe.
 pub(super) fn is_coloured(forced: Option<bool>, terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    forced.unwrap_or_else(|| terminal && !set("NO_COLOR") && !dumb())
+    let is = |name: &str, no: &str| std::env::var_os(name).is_some_and(|value| value == no);
+    let unwanted = || set("NO_COLOR") || is("CLICOLOR", "0") || is("TERM", "dumb");
+    forced.unwrap_or_else(|| terminal && !unwanted())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ const MAX_NAME: usize = 240;
 const MAX_EXTENSION: usize = 5;
 /// Names whose next number is remembered.
 const REMEMBERED: usize = 10_000;
+
+/// What the name of a file begins and ends with that is not complete; no message's file is hidden.
+const PREFIX: &str = ".mozzie-";
+const SUFFIX: &str = ".part";
 
 #[derive(Debug)]
 pub struct Folder {
@@ -27,17 +31,18 @@ impl Folder {
     /// Makes the folder unless it is there, and tries whether files can be written.
     pub fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
+        remove_abandoned_parts(path);
+        // Two that write here may have one process id: each in its own container.
+        let part = format!(
+            "{PREFIX}{}-{:08x}{SUFFIX}",
+            std::process::id(),
+            fastrand::u32(..)
+        );
         let folder = Self {
             path: path.to_owned(),
-            part: path.join(format!(".mozzie-{}.part", std::process::id())),
+            part: path.join(part),
             next: HashMap::new(),
         };
-        match fs::remove_file(&folder.part) {
-            // left behind by one that was killed and had our process id
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
         folder.write_part(b"")?;
         fs::remove_file(&folder.part)?;
         Ok(folder)
@@ -45,20 +50,36 @@ impl Folder {
 
     /// Writes a file and then gives it this name, or the name with the first number that is free.
     pub fn write(&mut self, name: &[u8], content: &[u8]) -> io::Result<()> {
-        let written = self
-            .write_part(content)
-            .and_then(|()| self.give_name(&safe(name)));
-        // After an error half a file may be left; under its own name it would look like a whole one.
-        let removed = fs::remove_file(&self.part);
-        written.and(removed)
+        match self.write_and_name(name, content) {
+            // Another may have taken it for an abandoned one before it was locked.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.write_and_name(name, content)
+            }
+            written => written,
+        }
     }
 
-    fn write_part(&self, content: &[u8]) -> io::Result<()> {
+    fn write_and_name(&mut self, name: &[u8], content: &[u8]) -> io::Result<()> {
+        let written = self
+            .write_part(content)
+            .and_then(|_locked| self.give_name(&safe(name)));
+        // After an error half a file may be left; under its own name it would look like a whole one.
+        match fs::remove_file(&self.part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => written.and(Err(error)),
+            _ => written,
+        }
+    }
+
+    /// The file is locked as long as it is open, so that others see that somebody is at it.
+    fn write_part(&self, content: &[u8]) -> io::Result<File> {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&self.part)?;
-        file.write_all(content)
+        // Where there are no locks, none is seen by others either.
+        let _ = file.try_lock();
+        file.write_all(content)?;
+        Ok(file)
     }
 
     fn give_name(&mut self, name: &[u8]) -> io::Result<()> {
@@ -77,6 +98,26 @@ impl Folder {
         }
         self.next.insert(name.to_owned(), number + 1);
         Ok(())
+    }
+}
+
+/// Removes what those have left that were killed while they wrote.
+fn remove_abandoned_parts(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_part = name.as_bytes().starts_with(PREFIX.as_bytes())
+            && name.as_bytes().ends_with(SUFFIX.as_bytes());
+        let path = entry.path();
+        if is_part
+            && let Ok(file) = OpenOptions::new().write(true).open(&path)
+            && file.try_lock().is_ok()
+        {
+            // It disturbs nobody if it stays.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -175,6 +216,37 @@ mod tests {
             assert_eq!(text(&numbered(name.as_bytes(), 7)), expected);
             assert_eq!(text(&numbered(name.as_bytes(), 0)), name);
         }
+    }
+
+    #[test]
+    fn parts_of_the_killed_are_removed_and_those_of_the_living_stay() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let living = Folder::open(dir.path()).unwrap();
+        let locked = living.write_part(b"half").unwrap();
+        fs::write(dir.path().join(".mozzie-7-0.part"), "half").unwrap();
+        fs::write(dir.path().join(".mozzie-8.part"), "half").unwrap();
+        fs::write(dir.path().join(".other.part"), "mine").unwrap();
+        Folder::open(dir.path()).unwrap();
+        drop(locked);
+        let mut found: Vec<PathBuf> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        found.sort();
+        assert_eq!(found, [living.part, dir.path().join(".other.part")]);
+    }
+
+    #[test]
+    fn a_part_that_was_taken_for_abandoned_is_written_again() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let mut folder = Folder::open(dir.path()).unwrap();
+        for n in 0..100 {
+            let other = dir.path().to_owned();
+            let sweep = std::thread::spawn(move || remove_abandoned_parts(&other));
+            folder.write(b"t", format!("{n}").as_bytes()).unwrap();
+            sweep.join().unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 100);
     }
 
     #[test]

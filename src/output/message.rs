@@ -30,6 +30,16 @@ pub enum Format {
     },
 }
 
+impl Format {
+    /// Whether each message ends with a newline.
+    pub fn ends_lines(&self) -> bool {
+        match self {
+            Self::Raw { newline, .. } | Self::Template { newline, .. } => *newline,
+            Self::Json { .. } => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Printer(Form);
 

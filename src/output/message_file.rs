@@ -1,12 +1,12 @@
 //! Messages kept in a file, one JSON object a line as `sub --json` prints them.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::append_file::AppendFile;
 use super::json;
 use super::time::Clock;
 use crate::mqtt::packet::{Message, Publish};
@@ -17,7 +17,7 @@ const BATCH: usize = 64 * 1024;
 /// A file that messages are appended to.
 #[derive(Debug)]
 pub struct MessageFile {
-    file: File,
+    file: AppendFile,
     clock: Clock,
     buffer: Vec<u8>,
     count: u64,
@@ -27,7 +27,7 @@ impl MessageFile {
     /// Opens the file, or makes it. What it holds stays.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            file: OpenOptions::new().append(true).create(true).open(path)?,
+            file: AppendFile::open(path, true)?,
             clock: Clock::new(),
             buffer: Vec::new(),
             count: 0,
@@ -36,9 +36,7 @@ impl MessageFile {
 
     /// Whether it is this regular file, by whatever name.
     pub fn is(&self, other: &Metadata) -> bool {
-        self.file.metadata().is_ok_and(|file| {
-            file.is_file() && (file.dev(), file.ino()) == (other.dev(), other.ino())
-        })
+        self.file.is(other)
     }
 
     /// Messages that were added.
@@ -68,16 +66,17 @@ impl MessageFile {
     /// Writes what is left, as far as the disk.
     pub fn finish(&mut self) -> io::Result<()> {
         self.write()?;
-        match self.file.sync_data() {
-            // a pipe or a device
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            done => done,
-        }
+        self.file.sync()
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let written = self.file.write_all(&self.buffer);
-        self.buffer.clear();
-        written
+        let buffer = std::mem::take(&mut self.buffer);
+        if self.file.append(&buffer).is_err() {
+            // As much as there is room for.
+            for line in buffer.split_inclusive(|byte| *byte == b'\n') {
+                self.file.append(line)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! The only folder that writes to stdout or stderr.
 
+mod append_file;
 pub mod bench;
 mod cjson;
 mod colour;
-mod digits;
 mod display;
 pub mod doctor;
 mod folder;
@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use colored::Colorize;
 
+pub use append_file::AppendFile;
 pub use colour::{Color, Palette};
 pub use display::Display;
 pub use folder::Folder;
@@ -36,7 +37,7 @@ use format::Complaint;
 pub use lines::Lines;
 pub use message_file::MessageFile;
 pub use progress::ProgressLine;
-pub use prompt::{Answer, ask_secret};
+pub use prompt::{Answer, Question};
 pub use rate::Rate;
 pub use sink::Sink;
 pub use table::Table;
@@ -106,23 +107,29 @@ impl Diagnostics {
 
     pub fn warn(&self, text: &str) {
         if self.is_chatty() && self.json {
-            line(&report::word("warning", text));
+            line(&report::word("warning", text, None));
         } else if self.is_chatty() {
             line(&format!("mozzie: {} {text}", "warning:".yellow().bold()));
         }
     }
 
     /// The connection broke, and is tried again after `pause`.
-    pub fn retrying(&self, why: &str, pause: Duration) {
-        self.warn(&format!(
-            "{why}; trying again in {:.1} s",
-            pause.as_secs_f32()
-        ));
+    pub fn retrying(&self, why: &str, pause: Duration, hint: Option<&str>) {
+        let pause = pause.as_secs_f32();
+        let text = format!("{why}; trying again in {pause:.1} s");
+        if self.is_chatty() && self.json {
+            line(&report::word("warning", &text, hint));
+        } else {
+            self.warn(&text);
+            if let Some(hint) = hint.filter(|_| self.is_chatty()) {
+                line(&hint_line(hint));
+            }
+        }
     }
 
     pub fn note(&self, text: &str) {
         if self.is_chatty() && self.json {
-            line(&report::word("note", text));
+            line(&report::word("note", text, None));
         } else if self.is_chatty() {
             line(&format!("mozzie: {text}"));
         }
@@ -177,9 +184,13 @@ impl Diagnostics {
             error.in_full()
         ));
         if let Some(hint) = error.hint() {
-            line(&format!("  {} {hint}", "hint:".cyan()));
+            line(&hint_line(&hint));
         }
     }
+}
+
+fn hint_line(hint: &str) -> String {
+    format!("  {} {hint}", "hint:".cyan())
 }
 
 /// One line on stderr. That stderr is gone must not end what is under way.

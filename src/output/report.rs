@@ -23,10 +23,11 @@ pub(super) fn error(error: &Error) -> String {
 }
 
 /// A word on the way that is no failure.
-pub(super) fn word(kind: &str, message: &str) -> String {
+pub(super) fn word(kind: &str, message: &str, hint: Option<&str>) -> String {
     let mut object = Object::new();
     object.text("kind", Some(kind));
     object.text("message", Some(message));
+    object.text("hint", hint);
     object.end()
 }
 
@@ -93,6 +94,13 @@ mod tests {
             error(&refused),
             r#"{"code":4,"kind":"refused","message":"the broker refused the connection: server busy (137): closed","reason_code":137,"reason":"server busy","reason_string":"closed"}"#
         );
-        assert_eq!(word("warning", "x"), r#"{"kind":"warning","message":"x"}"#);
+        assert_eq!(
+            word("warning", "x", None),
+            r#"{"kind":"warning","message":"x"}"#
+        );
+        assert_eq!(
+            word("warning", "x", Some("y")),
+            r#"{"kind":"warning","message":"x","hint":"y"}"#
+        );
     }
 }

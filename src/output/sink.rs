@@ -3,11 +3,11 @@
 //! Messages gather in one batch while the thread writes another; when both are full the owner must
 //! stop reading from the broker ([`Sink::is_full`]), so nothing is dropped and memory stays bounded.
 
-use std::fs::File;
 use std::io::{self, Write};
 
 use tokio::sync::mpsc;
 
+use super::append_file::AppendFile;
 use super::folder::Folder;
 
 /// Bytes that are gathered before they are handed over in a flood.
@@ -60,9 +60,9 @@ impl Sink {
         })
     }
 
-    /// A file that was opened for appending.
-    pub fn append(name: String, file: File) -> io::Result<Self> {
-        Self::new(name, move |batch| append(&file, &batch.bytes))
+    /// A file that is appended to.
+    pub fn append(name: String, mut file: AppendFile) -> io::Result<Self> {
+        Self::new(name, move |batch| file.append(&batch.bytes))
     }
 
     /// Each message a file.
@@ -180,28 +180,4 @@ impl Sink {
             self.ready().await?;
         }
     }
-}
-
-/// Writes all, or leaves the file as it was: half a message must not look like one.
-fn append(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    let before = file.metadata()?;
-    let mut written = 0;
-    while written < bytes.len() {
-        let error = match file.write(&bytes[written..]) {
-            Ok(0) => io::ErrorKind::WriteZero.into(),
-            Ok(count) => {
-                written += count;
-                continue;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => error,
-        };
-        let ours = before.len() + written as u64;
-        if before.is_file() && file.metadata().is_ok_and(|now| now.len() == ours) {
-            // The first error is the one to tell.
-            let _ = file.set_len(before.len());
-        }
-        return Err(error);
-    }
-    Ok(())
 }

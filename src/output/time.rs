@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::digits::padded;
+use crate::digits::padded;
 
 /// Local time in RFC 3339 with microseconds. Only the microseconds change within a second, so the
 /// rest is kept.

@@ -17,6 +17,9 @@ pub enum InputError {
         input: String,
         source: io::Error,
     },
+    /// A payload for which the broker's packets are too small.
+    #[error("{place} is larger than the broker's maximum packet size of {maximum} bytes")]
+    TooLarge { place: String, maximum: usize },
     #[error(transparent)]
     Bad(#[from] BadRecord),
 }

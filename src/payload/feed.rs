@@ -81,6 +81,11 @@ impl Feed {
         self.ended && self.held.is_none()
     }
 
+    /// The broker takes packets of so many bytes.
+    pub fn fit(&mut self, maximum: usize) {
+        self.source.fit(maximum);
+    }
+
     /// Reads no more; what was read is still given.
     pub fn stop_reading(&mut self) {
         self.source.stop_reading();
@@ -107,6 +112,11 @@ impl Feed {
     /// Whether all there is can be taken without waiting for whoever makes the input.
     pub fn is_complete(&self) -> bool {
         self.source.is_complete()
+    }
+
+    /// Bytes that were read of a record whose end has not come.
+    pub fn unfinished(&self) -> usize {
+        self.source.unfinished()
     }
 
     /// Repetitions that [`Feed::stop_reading`] has left out.

@@ -35,9 +35,19 @@ impl Lines {
         }
     }
 
+    /// How many bytes a record may have from here on.
+    pub fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// The number of the record that came last, from 1.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Bytes of a record whose end has not come, when all chunks are used up.
+    pub fn unfinished(&self) -> usize {
+        self.partial.len()
     }
 
     pub fn delimiter(&self) -> &[u8] {

@@ -129,6 +129,22 @@ impl Messages {
         self.feed.has_ended() && self.held.is_none()
     }
 
+    /// The broker takes packets of so many bytes. Of a payload no more is then gathered; what else a
+    /// record holds may be longer than its packet.
+    pub fn fit(&mut self, maximum: usize) {
+        if let Form::Payload { .. } = self.form {
+            self.feed.fit(maximum);
+        }
+    }
+
+    /// The topic of all messages, where records are payloads.
+    pub fn topic(&self) -> Option<&Text> {
+        match &self.form {
+            Form::Payload { topic } => Some(topic),
+            Form::TopicAndPayload { .. } | Form::Json => None,
+        }
+    }
+
     /// Reads no more; what was read is still given.
     pub fn stop_reading(&mut self) {
         self.feed.stop_reading();
@@ -142,6 +158,11 @@ impl Messages {
     /// Whether all there is can be taken without waiting for whoever makes the input.
     pub fn is_complete(&self) -> bool {
         self.feed.is_complete()
+    }
+
+    /// Bytes that were read of a record whose end has not come.
+    pub fn unfinished(&self) -> usize {
+        self.feed.unfinished()
     }
 
     /// Repetitions that [`Messages::stop_reading`] has left out.

@@ -11,5 +11,5 @@ mod topic_map;
 pub use error::InputError;
 pub use feed::Feed;
 pub use messages::{Form, Messages, Options};
-pub use source::{Source, Stream, stdin_metadata};
+pub use source::{Source, Stream, stdin};
 pub use topic_map::{TopicMap, TopicMaps};

@@ -1,11 +1,11 @@
 //! The input modes of `pub` behind one face: payloads that are there, or will be.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc as blocking};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,12 +60,13 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Stream {
-    pub fn stdin() -> Self {
-        Self {
+    pub fn stdin() -> io::Result<Self> {
+        let file = stdin()?;
+        Ok(Self {
             name: "stdin".to_owned(),
-            input: Arc::new(Mutex::new(io::stdin())),
-            is_file: stdin_metadata().is_ok_and(|metadata| metadata.is_file()),
-        }
+            is_file: file.metadata()?.is_file(),
+            input: Arc::new(Mutex::new(file)),
+        })
     }
 
     pub fn file(path: &Path) -> io::Result<Self> {
@@ -87,15 +88,19 @@ impl Stream {
     }
 }
 
-/// What stdin is.
-pub fn stdin_metadata() -> io::Result<Metadata> {
-    File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+/// Stdin without a buffer: what is not asked for stays there.
+pub fn stdin() -> io::Result<File> {
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 #[derive(Debug)]
 pub struct Records {
     stream: Stream,
     lines: Lines,
+    /// Bytes that a record may have at any broker.
+    limit: usize,
+    /// Those that its packet may have at this one.
+    maximum: Option<usize>,
     chunks: Chunks,
     /// Tells the reading thread to stop after the chunk that it waits for.
     stop: Arc<AtomicBool>,
@@ -111,6 +116,17 @@ enum Reading {
     Failed(Option<io::Error>),
     Ended,
     Stopped,
+    /// Reading was stopped within a record, whose rest is taken byte by byte: what stands behind it
+    /// stays where it is.
+    Finishing(Rest),
+}
+
+#[derive(Debug)]
+struct Rest {
+    /// Each asks for a byte, which comes as a chunk.
+    ask: blocking::Sender<()>,
+    chunks: Chunks,
+    asked: bool,
 }
 
 impl Source {
@@ -121,13 +137,25 @@ impl Source {
         Ok(Self::Records(Records {
             stream,
             lines: Lines::new(delimiter, limit),
+            limit,
+            maximum: None,
             chunks,
             stop,
             state: Reading::Open,
         }))
     }
 
-    /// Reads no more; what was read is still given, and then [`Next::Stopped`].
+    /// The broker takes packets of so many bytes, so no more of a record has to be gathered to know
+    /// that it cannot be sent.
+    pub fn fit(&mut self, maximum: usize) {
+        if let Self::Records(records) = self {
+            records.maximum = (maximum < records.limit).then_some(maximum);
+            records.lines.limit(records.limit.min(maximum));
+        }
+    }
+
+    /// Reads no more than the end of the record that is being read; what was read is still given, and
+    /// then [`Next::Stopped`].
     pub fn stop_reading(&mut self) {
         if let Self::Records(records) = self {
             records.stop.store(true, Ordering::Relaxed);
@@ -139,11 +167,18 @@ impl Source {
         if let Self::Records(records) = self {
             records.stop.store(false, Ordering::Relaxed);
             if let Reading::Stopped = records.state {
-                (records.chunks, records.stop) = start_reading(&records.stream)?;
-                records.state = Reading::Open;
+                records.restart()?;
             }
         }
         Ok(())
+    }
+
+    /// Bytes that were read of a record whose end has not come.
+    pub fn unfinished(&self) -> usize {
+        match self {
+            Self::Repeat { .. } => 0,
+            Self::Records(records) => records.lines.unfinished(),
+        }
     }
 
     /// Whether all there is can be taken without waiting for whoever makes the input.
@@ -168,12 +203,15 @@ impl Source {
 
     /// Waits until [`Source::try_next`] has something new to say. Cancel-safe.
     pub async fn ready(&mut self) {
-        if let Self::Records(records) = self
-            && matches!(records.state, Reading::Open)
-        {
-            let chunk = records.chunks.recv().await;
-            records.take(chunk);
-        }
+        let Self::Records(records) = self else {
+            return;
+        };
+        let chunk = match &mut records.state {
+            Reading::Open => records.chunks.recv().await,
+            Reading::Finishing(rest) => rest.next().await,
+            Reading::Failed(_) | Reading::Ended | Reading::Stopped => return,
+        };
+        records.take(chunk);
     }
 
     /// The pause that is wanted between an acknowledgement and the next message.
@@ -214,7 +252,19 @@ impl Records {
                         None => Ok(Next::End),
                     };
                 }
-                Reading::Stopped => return Ok(Next::Stopped),
+                Reading::Stopped if !self.stop.load(Ordering::Relaxed) => {
+                    if let Err(error) = self.restart() {
+                        self.state = Reading::Failed(Some(error));
+                    }
+                }
+                Reading::Stopped => match self.lines.unfinished() {
+                    0 => return Ok(Next::Stopped),
+                    _ => self.state = finish_record(&self.stream),
+                },
+                Reading::Finishing(_) if self.lines.unfinished() == 0 => {
+                    self.state = Reading::Stopped;
+                }
+                Reading::Finishing(_) => return Ok(Next::Later),
                 Reading::Open => match self.chunks.try_recv() {
                     Ok(chunk) => self.take(Some(chunk)),
                     Err(mpsc::error::TryRecvError::Empty) => return Ok(Next::Later),
@@ -224,12 +274,25 @@ impl Records {
         }
     }
 
+    fn restart(&mut self) -> io::Result<()> {
+        (self.chunks, self.stop) = start_reading(&self.stream)?;
+        self.state = Reading::Open;
+        Ok(())
+    }
+
     fn judge(&self, record: Result<Bytes, TooLong>) -> Result<Next, InputError> {
-        let bad = |TooLong| BadRecord {
-            place: self.place(),
-            why: RecordError::TooLong,
-        };
-        Ok(Next::Payload(record.map_err(bad)?))
+        let place = || self.place();
+        match (record, self.maximum) {
+            (Ok(record), _) => Ok(Next::Payload(record)),
+            (Err(TooLong), Some(maximum)) => Err(InputError::TooLarge {
+                place: place(),
+                maximum,
+            }),
+            (Err(TooLong), None) => Err(InputError::Bad(BadRecord {
+                place: place(),
+                why: RecordError::TooLong,
+            })),
+        }
     }
 
     fn place(&self) -> String {
@@ -250,6 +313,43 @@ impl Records {
     }
 }
 
+impl Rest {
+    /// The next byte. Cancel-safe.
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if !self.asked {
+            self.asked = self.ask.send(()).is_ok();
+        }
+        let byte = self.chunks.recv().await;
+        self.asked = false;
+        byte
+    }
+}
+
+fn finish_record(stream: &Stream) -> Reading {
+    let (ask, asked) = blocking::channel();
+    let (sender, chunks) = mpsc::channel(1);
+    let input = Arc::clone(&stream.input);
+    let thread = std::thread::Builder::new().name("input".to_owned());
+    let started = thread.spawn(move || {
+        if let Ok(mut input) = input.lock() {
+            while asked.recv().is_ok() {
+                let byte = read_once(&mut *input, &mut [0]);
+                if sender.blocking_send(byte).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    match started {
+        Ok(_) => Reading::Finishing(Rest {
+            ask,
+            chunks,
+            asked: false,
+        }),
+        Err(error) => Reading::Failed(Some(error)),
+    }
+}
+
 fn start_reading(stream: &Stream) -> io::Result<(Chunks, Arc<AtomicBool>)> {
     let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
     let stop = Arc::new(AtomicBool::new(false));
@@ -265,17 +365,24 @@ fn start_reading(stream: &Stream) -> io::Result<(Chunks, Arc<AtomicBool>)> {
     Ok((chunks, stop))
 }
 
+/// What comes next, as far as the buffer goes; empty at the end of the input.
+fn read_once(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<Bytes> {
+    loop {
+        match input.read(buffer) {
+            // a copy of what came, so that a short line that waits does not hold a whole buffer
+            Ok(len) => return Ok(Bytes::copy_from_slice(&buffer[..len])),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Sends what it reads, the end of the input as an empty chunk. It ends there, at an error, when
 /// nobody listens, and when it is stopped.
 fn read_chunks(input: &mut dyn Read, sender: &mpsc::Sender<io::Result<Bytes>>, stop: &AtomicBool) {
     let mut buffer = vec![0; CHUNK];
     while !stop.load(Ordering::Relaxed) {
-        let result = match input.read(&mut buffer) {
-            // a copy of what came, so that a short line that waits does not hold a whole buffer
-            Ok(len) => Ok(Bytes::copy_from_slice(&buffer[..len])),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
+        let result = read_once(input, &mut buffer);
         let is_last = result.as_ref().map_or(true, Bytes::is_empty);
         if sender.blocking_send(result).is_err() || is_last {
             return;

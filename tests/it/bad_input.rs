@@ -24,14 +24,17 @@ const TABLE: &[(&str, &[&str])] = &[
     ("pub -t a/# -m x", &["a/#"]),
     ("pub -t ∅ -m x", &["-t"]),
     ("pub -t a -m x -q 3", &["'3'", "--qos"]),
-    ("pub -t a -m x -q -1", &["-1"]),
+    ("pub -t a -m x -q -1", &["'-1'", "--qos"]),
     ("pub -t a -m x -q high", &["high"]),
     ("pub -t a -m x -q 01", &["01"]),
     ("pub -t a -m x --repeat 0", &["0", "--repeat"]),
-    ("pub -t a -m x --repeat -3", &["-3"]),
+    ("pub -t a -m x --repeat -3", &["'-3'", "--repeat"]),
     ("pub -t a -m x --repeat many", &["many"]),
     ("pub -t a -m x --repeat-delay soon", &["soon"]),
-    ("pub -t a -m x --repeat-delay -1", &["-1"]),
+    (
+        "pub -t a -m x --repeat-delay -1",
+        &["'-1'", "--repeat-delay"],
+    ),
     ("pub -t a -m x --repeat-delay nan", &["nan"]),
     ("pub -t a -m x --repeat-delay 1e999", &["1e999"]),
     ("pub -t a -l --repeat 3", &["--repeat"]),
@@ -53,7 +56,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sub -t a -U c#", &["-U", "c#"]),
     ("sub -t a -q 7", &["'7'"]),
     ("sub -t a -C 0", &["0"]),
-    ("sub -t a -C -1", &["-1"]),
+    ("sub -t a -C -1", &["'-1'", "--count"]),
     ("sub -t a -C few", &["few"]),
     (
         "sub -t a -C 99999999999999999999",
@@ -389,12 +392,15 @@ fn bytes_that_are_not_utf_8_are_2_where_text_is_needed() {
     mozzie("pub -m x")
         .option("-t", bad)
         .run()
-        .fails(2, &["utf-8"]);
-    mozzie("sub").option("-t", bad).run().fails(2, &["utf-8"]);
-    mozzie("pub -t a -m x")
-        .option("-u", bad)
+        .fails(2, &["the value of -t is not utf-8"]);
+    mozzie("sub")
+        .arg(OsStr::from_bytes(b"--topic=a\xff"))
         .run()
-        .fails(2, &["utf-8"]);
+        .fails(2, &["the value of --topic is not utf-8"]);
+    mozzie("pub -t a -m x")
+        .arg(OsStr::from_bytes(b"-ua\xff"))
+        .run()
+        .fails(2, &["the value of -u is not utf-8"]);
 }
 
 #[test]
@@ -407,6 +413,10 @@ fn a_payload_beyond_the_protocols_limit_is_2_and_says_how_much_fits() {
         .option("-f", &file)
         .run()
         .fails(2, &["too big", "2684"]);
+    mozzie("pub -t a -s")
+        .stdin_file(&file)
+        .run()
+        .fails(2, &["-s: stdin is larger than 2684"]);
 }
 
 #[test]

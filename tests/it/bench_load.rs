@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::needs;
 use crate::support::wire::{self, Frame};
-use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, mozzie};
+use crate::support::{Done, Door, Mosquitto, Peer, Scripted, certs, free_port, mozzie};
 
 fn json(done: &Done) -> Value {
     let text = done.stdout_text();
@@ -211,6 +211,8 @@ fn payloads_of_all_kinds_arrive() {
     std::fs::write(&recorded, lines).unwrap();
     let recorded = recorded.to_str().unwrap();
     for options in [
+        "-m text --stamp none -V 5",
+        "-m {n} --stamp payload --shared g --subscribers 2 -V 5",
         "--size 16..2k",
         "--size 0..40",
         "--size 16:9,3k..4k:1 -q 1",
@@ -218,7 +220,7 @@ fn payloads_of_all_kinds_arrive() {
         &format!("--payload-from {recorded} -q 1 --publishers 3"),
         &format!("-f {recorded}"),
         "--topic-alias -t a/{i}/{n} --publishers 2 -q 2",
-        "-V 5 -D publish user-property a b -D publish content-type c",
+        "-V 5 -D publish user-property a b -D publish content-type c --size 9",
     ] {
         let json = run(&broker, &format!("-n 300 {options}"));
         whole(&json);
@@ -238,7 +240,7 @@ fn templates_and_recordings_are_what_goes_over_the_wire() {
         );
         let frames = acknowledge(&mut peer, 2, |_| {});
         assert_eq!(frames[1].topic(), "a/dev0/1");
-        assert_eq!(frames[1].payload(false), b"{\"n\":1,\"c\":0}");
+        assert_eq!(frames[1].payload(true), b"{\"n\":1,\"c\":0}");
     });
     mozzie("bench --subscribers 0 -n 2 -i dev{c} -u u{i} -P pw-{client} -t a/{client}/{n}")
         .args("-m {\"n\":{n},\"c\":{c}}")
@@ -360,6 +362,97 @@ fn a_broken_connection_is_made_again_when_that_is_wanted() {
     assert_eq!(figure(&json, "acknowledged"), 20.0);
     assert_eq!(figure(&json, "broken"), 1.0);
     assert_eq!(figure(&json, "reconnected"), 1.0);
+}
+
+#[test]
+fn pauses_before_connecting_again_grow_and_attempts_are_counted() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut first = door.welcome();
+        // So that it has read CONNACK, which a reset could take away.
+        first.expect(wire::PUBLISH);
+        first.close();
+        for _ in 0..2 {
+            door.accept().close();
+        }
+    });
+    let done =
+        mozzie("bench --json --subscribers 0 -q 1 -n 20 --reconnect --retry 2 --retry-delay 10ms")
+            .at(broker.port)
+            .run();
+    broker.finish();
+    done.status(8);
+    let json = json(&done);
+    assert_eq!(figure(&json, "connected"), 1.0);
+    assert_eq!(figure(&json, "broken"), 3.0);
+    assert_eq!(figure(&json, "acknowledged"), 0.0);
+}
+
+#[test]
+fn a_broker_that_is_not_there_yet_is_waited_for_when_that_is_wanted() {
+    let port = free_port();
+    mozzie("bench -n 10 --wait-for-broker 300ms")
+        .at(port)
+        .run()
+        .fails(3, &["cannot connect"]);
+    let run = mozzie("bench --json -n 10 --subscribers 0 -i dev{c} --wait-for-broker 1m")
+        .at(port)
+        .start();
+    // Long enough that the first attempts are in vain, or the test shows less.
+    thread::sleep(Duration::from_millis(300));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let broker = Scripted::with_listener(listener, |door: &Door| {
+        let mut first = door.accept();
+        let connect = first.welcome(false);
+        assert!(String::from_utf8_lossy(&connect.body).contains("dev0"));
+        assert!(
+            first
+                .drain()
+                .iter()
+                .all(|frame| frame.kind() == wire::DISCONNECT)
+        );
+        acknowledge(&mut door.welcome(), 10, |_| {});
+    });
+    let done = run.finish();
+    broker.finish();
+    done.status(0);
+    assert_eq!(figure(&json(&done), "connected"), 1.0);
+}
+
+#[test]
+fn numbers_that_make_no_load_are_refused() {
+    for (options, words) in [
+        ("-n 0", "the number of messages is zero"),
+        ("--duration 0s", "--duration"),
+        ("--stamp payload --size 15", "no room for a stamp"),
+        ("--stamp property -V 311", "--stamp property needs MQTT 5"),
+    ] {
+        mozzie("bench -h 127.0.0.1 -p 1")
+            .args(options)
+            .run()
+            .fails(2, &[words]);
+    }
+}
+
+#[test]
+fn what_others_publish_is_received_when_nobody_here_does() {
+    let broker = Scripted::welcoming(|peer| {
+        peer.grant();
+        for _ in 0..5 {
+            peer.publish(0, 0, "a", "what somebody else says");
+        }
+        peer.drain();
+    });
+    let done = mozzie("bench --json --publishers 0 --duration 300ms --drain 0s -t a")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(0);
+    let json = json(&done);
+    assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
+    assert_eq!(
+        (figure(&json, "received"), figure(&json, "lost")),
+        (5.0, 0.0)
+    );
 }
 
 #[test]

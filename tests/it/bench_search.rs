@@ -9,23 +9,40 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// Whether every run that broke did so by this condition: a machine that did not let the generator, or
+/// the broker, run in time has broken some other.
+fn broke_by_nothing_else(found: &Value, condition: &str) -> bool {
+    let trials = found["trials"].as_array().unwrap();
+    let mut broke = trials
+        .iter()
+        .flat_map(|trial| trial["broke"].as_array().unwrap());
+    broke.all(|why| why.as_str().unwrap().contains(condition))
+}
+
 #[test]
 fn the_highest_rate_that_holds_is_found_and_confirmed() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
-    // The condition itself is the limit, so that the broker's own is not in it.
-    let done = mozzie("bench --find-max --duration 300ms --drain 2s --json")
-        .at(broker.port)
-        .args("--rate 100 --slo")
-        .arg("sent_rate < 330, lost = 0")
-        .run();
+    // The condition itself is the limit, so that the broker's own is not in it. As a user would, the
+    // search is repeated while other things disturb it.
+    let search = || {
+        let done = mozzie("bench --find-max --duration 300ms --drain 2s --json")
+            .at(broker.port)
+            .args("--rate 100 --slo")
+            .arg("sent_rate < 330, lost = 0")
+            .run();
+        let found = json(&done.stdout_text());
+        broke_by_nothing_else(&found, "sent_rate < 330/s is missed").then_some((done, found))
+    };
+    let undisturbed = (0..20).find_map(|_| search());
+    let (done, found) = undisturbed.expect("one search of many is left alone");
     done.status(0);
-    let found = json(&done.stdout_text());
     assert_eq!(found["schema"], "mozzie-bench-search/1");
     assert_eq!(found["confirmed"], true);
     assert!(found["runs"].as_u64() >= Some(3));
     let rate = found["rate"].as_f64().unwrap();
-    assert!((100.0..400.0).contains(&rate), "{rate}");
+    // Half of what breaks it is far below; within 5 % is what the search promises.
+    assert!((300.0..345.0).contains(&rate), "{rate}");
     assert!(found["above"].as_f64().unwrap() > rate);
     let broke = found["broke"].to_string();
     assert!(broke.contains("sent_rate < 330/s is missed"), "{broke}");

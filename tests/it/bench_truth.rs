@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::wire::{self, Frame};
-use crate::support::{DEADLINE, Done, Door, Peer, Scripted, mozzie};
+use crate::support::{DEADLINE, Done, Door, Peer, Scripted, filters, mozzie};
 
 /// What the broker makes of the messages of one publisher, by their number from 0.
 type Deed = fn(usize, &Frame, &mut Hand<'_>);
@@ -17,7 +17,7 @@ struct Hand<'a> {
     publisher: &'a mut Peer,
     qos: u8,
     next_id: u16,
-    held: Vec<Vec<u8>>,
+    held: Vec<Frame>,
 }
 
 impl Hand<'_> {
@@ -38,8 +38,11 @@ impl Hand<'_> {
 
     fn pass_on_payload(&mut self, publish: &Frame, payload: &[u8]) {
         self.next_id += 1;
-        let (qos, id) = (self.qos, self.next_id);
-        self.subscriber.publish(qos, id, publish.topic(), payload);
+        let (properties, _) = publish.properties_and_payload(self.publisher.v5);
+        let (flags, id) = (self.qos << 1, self.next_id);
+        let v5 = self.subscriber.v5;
+        let packet = wire::publish_with(v5, flags, id, publish.topic(), properties, payload);
+        self.subscriber.send(packet);
     }
 }
 
@@ -68,7 +71,8 @@ fn serve(door: &Door, qos: u8, granted: u8, deed: Deed) {
     let mut subscriber = door.welcome();
     let subscribe = subscriber.expect(wire::SUBSCRIBE);
     let v5 = subscriber.v5;
-    subscriber.send(wire::suback(v5, subscribe.id(), &[granted]));
+    let granted_all = vec![granted; filters(&subscribe, v5).len()];
+    subscriber.send(wire::suback(v5, subscribe.id(), &granted_all));
     let mut publisher = door.welcome();
     let mut hand = Hand {
         subscriber: &mut subscriber,
@@ -234,22 +238,37 @@ fn repeating_breaks_the_promise_of_qos_0_and_2_and_not_of_qos_1() {
 }
 
 #[test]
+fn what_two_filters_match_may_come_twice() {
+    for stamp in ["payload", "none"] {
+        let options = format!("-t a/b --filter a/+ --filter a/b --stamp {stamp}");
+        let (done, json) = run(2, 2, &options, |number, publish, hand| {
+            honest(number, publish, hand);
+            hand.pass_on(publish);
+        });
+        done.status(0);
+        adds_up(&json);
+        assert_eq!(figure(&json, "duplicated"), 100);
+    }
+}
+
+fn reorders_every_twentieth(number: usize, publish: &Frame, hand: &mut Hand<'_>) {
+    hand.acknowledge(publish);
+    match number % 20 {
+        // Held back until two others have passed it.
+        5 => hand.held.push(publish.clone()),
+        7 => {
+            hand.pass_on(publish);
+            let held = hand.held.remove(0);
+            hand.pass_on(&held);
+        }
+        _ => hand.pass_on(publish),
+    }
+}
+
+#[test]
 fn reordering_breaks_the_promise_of_every_qos() {
     for qos in 0..3 {
-        let (done, json) = run(qos, qos, "", |number, publish, hand| {
-            hand.acknowledge(publish);
-            let payload = publish.payload(hand.publisher.v5).to_vec();
-            match number % 20 {
-                // Held back until two others have passed it.
-                5 => hand.held.push(payload),
-                7 => {
-                    hand.pass_on(publish);
-                    let held = hand.held.remove(0);
-                    hand.pass_on_payload(publish, &held);
-                }
-                _ => hand.pass_on(publish),
-            }
-        });
+        let (done, json) = run(qos, qos, "", reorders_every_twentieth);
         done.status(8);
         adds_up(&json);
         assert_eq!(figure(&json, "reordered"), 5);
@@ -276,6 +295,119 @@ fn a_changed_byte_is_a_corrupted_message_and_no_lost_one() {
         assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 98));
         assert_eq!(fault(&json, "corrupted"), (2, known));
     }
+}
+
+fn changes_the_first_byte(number: usize, publish: &Frame, hand: &mut Hand<'_>) {
+    hand.acknowledge(publish);
+    let mut payload = publish.payload(hand.publisher.v5).to_vec();
+    if number % 50 == 6 {
+        payload[0] ^= 0x20;
+    }
+    hand.pass_on_payload(publish, &payload);
+}
+
+/// A recording of three messages on these topics.
+fn recording(topics: [&str; 3]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines = topics.map(|topic| format!("{{\"topic\":\"{topic}\",\"payload\":\"text\"}}\n"));
+    std::fs::write(file.path(), lines.concat()).unwrap();
+    file
+}
+
+#[test]
+fn what_is_done_to_a_users_own_payload_shows_wherever_its_stamp_is() {
+    let recorded = recording(["a", "a", "a"]);
+    let from = format!("--payload-from {}", recorded.path().display());
+    for (options, stamp) in [
+        ("-m text{n}", "property"),
+        ("-m text --stamp payload", "behind-payload"),
+        ("--size 4", "property"),
+        ("--size 40 --stamp property --rate 1k/s", "property"),
+        (&from, "property"),
+        (&format!("{from} --stamp payload -V 311"), "behind-payload"),
+    ] {
+        // A machine that is not let run in time makes a run with a rate invalid, when it would pass.
+        let (done, json) = run(2, 2, options, honest);
+        assert!(json["verdict"] != "FAIL", "{options}: {done}");
+        assert_eq!(figure(&json, "arrived"), 100, "{options}");
+        assert_eq!(json["setup"]["stamp"], stamp, "{options}");
+        assert_eq!(json["setup"]["unverified"], Value::Array(Vec::new()));
+        assert!(figure(&json, "delivery_p50") > 0, "{options}");
+        let deeds: [(&str, Deed, _); 4] = [
+            ("lost", loses_every_tenth, (10, 3)),
+            ("duplicated", repeats_every_tenth, (10, 4)),
+            ("reordered", reorders_every_twentieth, (5, 5)),
+            ("corrupted", changes_the_first_byte, (2, 6)),
+        ];
+        for (what, deed, (count, first)) in deeds {
+            let (done, json) = run(2, 2, options, deed);
+            done.status(8);
+            adds_up(&json);
+            let (found, places) = fault(&json, what);
+            assert_eq!((found, places[0]), (count, first), "{options}: {what}");
+            assert_eq!(json["faults"].as_array().unwrap().len(), 1, "{done}");
+        }
+    }
+}
+
+#[test]
+fn order_is_kept_on_a_topic_and_not_across_the_topics_of_a_recording() {
+    // The held ones are on a, a, b, a, a; behind 46 comes no b before it.
+    for (topics, breaches) in [
+        (["a", "b", "c"], vec![]),
+        (["a", "b", "a"], vec![6, 26, 66, 86]),
+    ] {
+        let recorded = recording(topics);
+        let from = format!("--payload-from {}", recorded.path().display());
+        let (done, json) = run(1, 1, &from, |number, publish, hand| {
+            hand.acknowledge(publish);
+            match number % 20 {
+                6 => hand.held.push(publish.clone()),
+                8 => {
+                    hand.pass_on(publish);
+                    let held = hand.held.remove(0);
+                    hand.pass_on(&held);
+                }
+                _ => hand.pass_on(publish),
+            }
+        });
+        adds_up(&json);
+        assert_eq!(figure(&json, "reordered"), 5);
+        if breaches.is_empty() {
+            done.status(0);
+        } else {
+            done.status(8);
+            assert_eq!(fault(&json, "reordered"), (4, breaches));
+        }
+    }
+}
+
+#[test]
+fn without_stamps_totals_are_all_that_is_judged_and_the_result_says_so() {
+    let unstamped = "-m text --stamp none";
+    for (deed, name, count, verdict) in [
+        (honest as Deed, "lost", 0, "PASS"),
+        (loses_every_tenth, "lost", 10, "FAIL"),
+        (repeats_every_tenth, "duplicated", 10, "FAIL"),
+        (changes_the_first_byte, "corrupted", 2, "FAIL"),
+        // Which one came when is not known.
+        (reorders_every_twentieth, "reordered", 0, "PASS"),
+    ] {
+        let (_, json) = run(2, 2, unstamped, deed);
+        adds_up(&json);
+        assert_eq!(figure(&json, name), count, "{name}");
+        assert_eq!(json["verdict"], verdict, "{name}");
+        let unverified = &json["setup"]["unverified"];
+        assert!(
+            unverified.to_string().contains("duplicated"),
+            "{unverified}"
+        );
+    }
+    // What QoS 1 allows.
+    let (done, json) = run(1, 1, unstamped, repeats_every_tenth);
+    done.status(0);
+    adds_up(&json);
+    assert_eq!(figure(&json, "duplicated"), 10);
 }
 
 #[test]
@@ -312,6 +444,70 @@ fn what_is_never_acknowledged_is_named_and_need_not_arrive() {
     adds_up(&json);
     assert_eq!(figure(&json, "unacknowledged"), 2);
     assert_eq!((figure(&json, "lost"), figure(&json, "arrived")), (0, 98));
+}
+
+/// Takes part in a QoS 2 flow until the publisher has no more to say.
+fn take_qos_2(publisher: &mut Peer, count: usize, mut take: impl FnMut(&Frame)) {
+    for _ in 0..count {
+        let publish = publisher.expect(wire::PUBLISH);
+        take(&publish);
+        publisher.send(wire::ack(wire::PUBREC, publish.id()));
+        let release = publisher.expect(wire::PUBREL);
+        publisher.send(wire::ack(wire::PUBCOMP, release.id()));
+    }
+}
+
+#[test]
+fn what_a_publisher_sends_again_after_a_lost_session_is_not_the_brokers_fault() {
+    // The broker has passed 5 on when the connection breaks, and forgets that; or 3 twice besides.
+    for repeats in [false, true] {
+        let broker = Scripted::start(move |door: &Door| {
+            let mut subscriber = door.welcome();
+            let subscribe = subscriber.expect(wire::SUBSCRIBE);
+            subscriber.send(wire::suback(false, subscribe.id(), &[2]));
+            let mut id = 0;
+            let mut pass_on = |publish: &Frame| {
+                id += 1;
+                subscriber.publish(2, id, publish.topic(), publish.payload(false));
+                id
+            };
+            let mut first = door.welcome();
+            take_qos_2(&mut first, 5, |publish| {
+                if pass_on(publish) == 4 && repeats {
+                    pass_on(publish);
+                }
+            });
+            pass_on(&first.expect(wire::PUBLISH));
+            first.close();
+            let mut second = door.welcome();
+            take_qos_2(&mut second, 5, |publish| {
+                pass_on(publish);
+            });
+            thread::scope(|scope| {
+                scope.spawn(|| drop(subscriber.drain()));
+                scope.spawn(|| drop(second.drain()));
+            });
+        });
+        let done = mozzie("bench --json --workers 1 -q 2 -n 10 -M 1 --reconnect --drain 300ms")
+            .at(broker.port)
+            .run();
+        broker.finish();
+        let json: Value = serde_json::from_str(&done.stdout_text()).unwrap();
+        adds_up(&json);
+        assert_eq!(figure(&json, "acknowledged"), 10);
+        assert_eq!((figure(&json, "arrived"), figure(&json, "lost")), (10, 0));
+        assert_eq!(figure(&json, "duplicated"), 1 + u64::from(repeats));
+        let again = &json["publishers"][0]["sent_again"]["ranges"];
+        assert_eq!(*again, serde_json::json!([[5, 5]]));
+        if repeats {
+            assert_eq!(fault(&json, "duplicated"), (1, vec![3]));
+        } else {
+            // That the connection broke is one, all the same.
+            let faults = json["faults"].as_array().unwrap();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(fault(&json, "broken connections").0, 1);
+        }
+    }
 }
 
 #[test]
@@ -433,6 +629,12 @@ fn files_are_opened_first_and_hold_the_whole_run() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink("result", path("link")).unwrap();
+    mozzie("bench -h 127.0.0.1 -p 1")
+        .option("--csv", path("result"))
+        .option("--hdr", path("link"))
+        .run()
+        .fails(2, &["--csv and --hdr both write", "a file of its own"]);
     let broker = Scripted::start(|door| serve(door, 1, 1, honest));
     let done = mozzie("bench --drain 300ms -q 1 --workers 1")
         .at(broker.port)

@@ -1,6 +1,13 @@
 //! What `pub` says and keeps when it cannot finish: exit codes, counts, `--unsent`, `--timeout`, `--drain`, `--retry`.
 
-use std::{fs, path::Path, sync::mpsc, time::Duration};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+    process::Command,
+    sync::mpsc,
+    time::Duration,
+};
 
 use crate::{
     needs,
@@ -16,6 +23,14 @@ fn kept(file: &Path) -> Vec<String> {
             object["payload"].as_str().expect("text").to_owned()
         })
         .collect()
+}
+
+/// The same, where there may be no file.
+fn kept_if_any(file: &Path) -> Vec<String> {
+    match file.exists() {
+        true => kept(file),
+        false => Vec::new(),
+    }
 }
 
 /// Takes this many publishes, acknowledges the first `acks` of them, and returns to the script.
@@ -34,14 +49,7 @@ fn acknowledges_one_of_three() -> Scripted {
         let mut peer = door.welcome();
         take(&mut peer, 3, 1);
         peer.close();
-        let mut again = door.accept();
-        again.connect();
-        again.send(wire::connack(
-            again.v5,
-            false,
-            if again.v5 { 0x87 } else { 5 },
-        ));
-        again.until_closed();
+        door.accept().refuse(wire::NOT_AUTHORIZED);
     })
 }
 
@@ -229,21 +237,29 @@ fn a_full_disk_under_the_file_does_not_hide_a_refusal() {
     if !Path::new("/dev/full").exists() {
         return;
     }
-    let broker = refuses_the_first();
-    mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
-        .at(broker.port)
-        .stdin("1\n2\n")
-        .run()
-        .fails(
-            1,
-            &[
-                "'a/b'",
-                "quota exceeded (151)",
-                "messages acknowledged",
-                "--unsent",
-                "no space left",
-            ],
-        );
+    let fails = |option: &str| {
+        let broker = refuses_the_first();
+        mozzie("pub -V 5 -t a/b -l -q 1 -M 1 --unsent /dev/full")
+            .args(option)
+            .at(broker.port)
+            .stdin("1\n2\n")
+            .run()
+    };
+    let fragments = [
+        "'a/b'",
+        "quota exceeded (151)",
+        "messages acknowledged",
+        "--unsent",
+        "no space left",
+    ];
+    fails("").fails(1, &fragments);
+    let facts = [
+        "\"code\":1,\"kind\":\"io\"",
+        "\"reason_code\":151",
+        "\"reason\":\"quota exceeded\"",
+        "\"topic\":\"a/b\"",
+    ];
+    fails("--json-errors").ends(1, "", &[&facts[..], &fragments].concat());
 }
 
 #[test]
@@ -395,9 +411,132 @@ fn drain_says_how_long_a_signal_waits_and_the_rest_is_kept() {
     run.write("1\n2\n3\n4\nhalf a li");
     published.recv().unwrap();
     run.signal("INT");
-    run.finish()
-        .fails(130, &["of 4 messages acknowledged", "3 messages added to"]);
+    run.finish().fails(
+        130,
+        &[
+            "9 bytes of a record whose end had not come",
+            "of 4 messages acknowledged",
+            "3 messages added to",
+        ],
+    );
     assert_eq!(kept(&file), ["2", "3", "4"]);
+}
+
+#[test]
+fn what_ends_before_the_input_leaves_whole_lines_in_the_pipe() {
+    // No chunk that is read ends where a line does.
+    let all: Vec<String> = (0..400).map(|n| format!("{n:01000}")).collect();
+    for (options, signal, code) in [("", Some("TERM"), 143), ("--timeout 300ms", None, 7)] {
+        let (send, published) = mpsc::channel();
+        let (taken, were_taken) = mpsc::channel();
+        let (go, signalled) = mpsc::channel::<()>();
+        let broker = Scripted::welcoming(move |peer| {
+            let mut payloads = Vec::new();
+            while let Some(frame) = peer.next() {
+                if frame.kind() != wire::PUBLISH {
+                    continue;
+                }
+                payloads.push(String::from_utf8(frame.payload(false).to_vec()).unwrap());
+                if payloads.len() == 1 {
+                    send.send(()).unwrap();
+                    signalled.recv().unwrap();
+                }
+                if signal.is_some() {
+                    peer.send(wire::ack(wire::PUBACK, frame.id()));
+                }
+            }
+            taken.send(payloads).unwrap();
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rest");
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let lines = format!("{}\n", all.join("\n"));
+        let producer = std::thread::spawn(move || writer.write_all(lines.as_bytes()).unwrap());
+        let run = mozzie("pub -t a -l -q 1 -M 1")
+            .args(options)
+            .at(broker.port)
+            .option("--unsent", &file)
+            .stdin_pipe(reader.try_clone().unwrap())
+            .start();
+        published.recv().unwrap();
+        if let Some(signal) = signal {
+            run.signal(signal);
+            // Let it be seen before the window opens.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        go.send(()).unwrap();
+        run.finish().fails(code, &["not read to its end"]);
+        let mut found = were_taken.recv().unwrap();
+        if signal.is_none() {
+            // The first was under way.
+            found.clear();
+        }
+        found.extend(kept_if_any(&file));
+        let mut rest = String::new();
+        let mut reader = reader;
+        reader.read_to_string(&mut rest).unwrap();
+        producer.join().unwrap();
+        assert!(!rest.is_empty(), "{code}: all was read");
+        found.extend(rest.lines().map(str::to_owned));
+        let wrong = found.iter().zip(&all).find(|(found, line)| found != line);
+        assert_eq!(wrong, None, "{code}");
+        assert_eq!(found.len(), all.len(), "{code}");
+    }
+}
+
+#[test]
+fn a_bad_record_is_told_beside_what_was_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -q 1 --topic-separator =")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("a=1\na=2\na=3\nbad\na=5\n")
+        .run()
+        .fails(7, &["line 4 of stdin", "1 of 3 messages acknowledged"]);
+    assert_eq!(kept(&file), ["2", "3"]);
+}
+
+#[test]
+fn a_file_that_can_grow_no_more_holds_whole_lines_and_is_added_to_behind_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let input = folder.path().join("input");
+    let lines: String = (0..400).map(|n| format!("{n}\n")).collect();
+    fs::write(&input, lines).unwrap();
+    let broker = acknowledges_one_of_three();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' pub -t a -l -q 1 -M 3 -h 127.0.0.1 -p {} --unsent '{}' <'{}'",
+        env!("CARGO_BIN_EXE_mozzie"),
+        broker.port,
+        file.display(),
+        input.display(),
+    );
+    let out = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--unsent: cannot write"), "{stderr}");
+    let first = kept(&file);
+    assert!((10..390).contains(&first.len()), "{}", first.len());
+    let expected: Vec<_> = (1..=first.len()).map(|n| n.to_string()).collect();
+    assert_eq!(first, expected);
+
+    // As a run leaves it that was killed while it wrote.
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.truncate(text.len() - 10);
+    fs::write(&file, text).unwrap();
+    let broker = acknowledges_one_of_three();
+    mozzie("pub -t a -l -q 1")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin("x\ny\nz\n")
+        .run()
+        .fails(7, &["1 of 3"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let last: Vec<_> = text.lines().skip(first.len()).collect();
+    assert_eq!(last.len(), 2, "{last:?}");
+    assert!(last[0].contains("\"y\"") && last[1].contains("\"z\""));
 }
 
 #[test]
@@ -448,8 +587,25 @@ fn retry_says_how_often_and_0_never() {
 }
 
 #[test]
-fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
-    for qos in ["1", "2"] {
+fn a_broker_that_ends_every_connection_at_the_message_is_given_up() {
+    let cannot_say = "before MQTT 5 (-V 5) it cannot say so";
+    for (version, qos, goodbye, fragments) in [
+        ("311", "1", &[][..], ["closed the connection", cannot_say]),
+        ("311", "2", &[], ["closed the connection", cannot_say]),
+        // What passes by itself, but it does not.
+        (
+            "5",
+            "1",
+            &[0xe0, 2, 0x83, 0],
+            ["implementation", "topic, QoS or size"],
+        ),
+        (
+            "5",
+            "2",
+            &[0xe0, 2, 0x89, 0],
+            ["server busy (137)", "topic, QoS or size"],
+        ),
+    ] {
         let (send, receive) = mpsc::channel();
         let broker = Scripted::start(move |door| {
             let mut seen = 0;
@@ -457,25 +613,64 @@ fn a_broker_that_drops_every_connection_at_the_message_is_given_up() {
                 seen += 1;
                 peer.welcome(false);
                 peer.expect(wire::PUBLISH);
+                peer.send(goodbye);
                 peer.close();
             }
             send.send(seen).unwrap();
         });
-        mozzie("pub -V 311 -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
+        let given_up = ["0 of 1 messages acknowledged", "5 times in a row", "hint:"];
+        mozzie("pub -t a -m x --retry forever --retry-delay 10ms --retry-max-delay 20ms")
             .at(broker.port)
+            .version(version)
             .option("-q", qos)
             .run()
-            .fails(
-                7,
-                &[
-                    "0 of 1 messages acknowledged",
-                    "5 times in a row",
-                    "hint:",
-                    "-V 5",
-                ],
-            );
+            .fails(7, &[&given_up[..], &fragments].concat());
         assert_eq!(receive.recv().unwrap(), 5);
     }
+}
+
+#[test]
+fn no_reason_of_an_acknowledgement_is_tried_again() {
+    for reason in [0x80, 0x83, 0x87, 0x90, 0x97, 0x99] {
+        for (qos, kind) in [("1", wire::PUBACK), ("2", wire::PUBREC)] {
+            let broker = Scripted::start(move |door| {
+                let mut peer = door.welcome();
+                let id = peer.expect(wire::PUBLISH).id();
+                peer.send(wire::ack_with_reason(kind, id, reason));
+                peer.until_closed();
+                let again = door.accept_within(Duration::from_millis(100));
+                assert!(again.is_none(), "it is refused once and for all");
+            });
+            mozzie("pub -V 5 -t a -m x --retry forever --retry-delay 10ms")
+                .at(broker.port)
+                .option("-q", qos)
+                .run()
+                .fails(5, &["'a'", &format!("({reason})"), "0 of 1"]);
+            broker.finish();
+        }
+    }
+}
+
+#[test]
+fn a_reason_for_the_end_counts_also_when_retries_are_used_up() {
+    let broker = Scripted::start(|door| {
+        let mut peer = door.welcome();
+        peer.grant();
+        peer.send([0xe0, 2, 0x8b, 0]);
+        peer.until_closed();
+    });
+    let done = mozzie("sub -V 5 -t a --retry 0 --json-errors")
+        .at(broker.port)
+        .run();
+    done.ends(
+        4,
+        "",
+        &[
+            "server shutting down (139); --retry 0",
+            "\"kind\":\"ended\"",
+            "\"reason_code\":139",
+        ],
+    );
 }
 
 #[test]
@@ -671,6 +866,29 @@ fn qos_0_lines_before_a_break_are_counted_as_unknown() {
         7,
         &["1 of 2 messages acknowledged", "under 1 message of QoS 0"],
     );
+}
+
+#[test]
+fn qos_0_lines_that_come_slowly_are_confirmed_meanwhile() {
+    let (send, confirmed) = mpsc::channel();
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.welcome();
+        peer.expect(wire::PUBLISH);
+        let ping = peer.next_raw().unwrap();
+        assert_eq!(ping.kind(), wire::PINGREQ);
+        peer.send(wire::PINGRESP_BYTES);
+        peer.close();
+        let mut again = door.welcome();
+        send.send(()).unwrap();
+        again.expect(wire::DISCONNECT);
+    });
+    let mut run = mozzie("pub -t a -l").at(broker.port).start();
+    run.write("one\n");
+    confirmed.recv().unwrap();
+    run.close_stdin();
+    // Nobody is in doubt about the line.
+    run.finish().status(0);
+    broker.finish();
 }
 
 #[test]

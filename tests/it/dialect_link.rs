@@ -45,8 +45,24 @@ fn an_existing_file_is_replaced_only_with_force() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn a_folder_by_one_of_the_names_is_never_replaced() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("mosquitto_sub")).unwrap();
+    for line in ["link", "link --force"] {
+        mozzie(line)
+            .arg(folder.path())
+            .run()
+            .fails(2, &["mosquitto_sub' is a folder", "move it away"]);
+    }
+    assert!(!folder.path().join("mosquitto_pub").exists(), "all or none");
+}
+
+#[test]
+fn what_is_no_folder_is_named() {
     mozzie("link /nowhere/at/all")
         .run()
         .fails(2, &["'/nowhere/at/all' is not a folder", "mkdir"]);
+    let done = mozzie("link /dev/null").run();
+    done.fails(2, &["'/dev/null' is not a folder"]);
+    assert!(!done.stderr.contains("mkdir"), "{done}");
 }

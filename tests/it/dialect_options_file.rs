@@ -101,6 +101,27 @@ fn natively_o_reads_a_file_with_properties_in_it() {
 }
 
 #[test]
+fn natively_an_error_in_an_option_file_names_the_file() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("options");
+    for (text, what) in [
+        ("--frob x", "options': unexpected argument '--frob'"),
+        ("-q 7", "options': invalid value '7' for '--qos"),
+        ("-t", "options': a value is required for '--topic"),
+        (
+            "-D publish foo bar",
+            "options': invalid value 'publish foo bar'",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        mozzie("pub -t a -m x -o")
+            .arg(&file)
+            .run()
+            .fails(2, &["error: -o '", what]);
+    }
+}
+
+#[test]
 fn natively_no_file_is_read_unasked() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("mosquitto_pub"), FILE).unwrap();

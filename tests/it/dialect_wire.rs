@@ -390,19 +390,56 @@ fn refusals_end_with_mosquittos_codes_and_texts() {
 }
 
 #[test]
-fn a_qos_that_the_broker_has_not_ends_with_7_in_2_1() {
-    let answers = Answers {
-        connack: Some(b"\x20\x05\0\0\x02\x24\x01"),
-        ..Answers::default()
-    };
-    let (packets, done) = run(called("mosquitto_pub", "-t a -m x -q 2"), "5", answers);
-    let text = "Error: Message QoS not supported on broker, try a lower QoS.\nError: The connection was lost\n";
-    assert_eq!((done.code(), done.stderr.as_str()), (Some(7), text));
-    assert_eq!(packets.len(), 2, "CONNECT and DISCONNECT");
-    let lines = called("mosquitto_pub", "-t a -l -q 2").stdin("x\n");
-    let (_, done) = run(lines, "5", answers);
-    let text = "Error: Requested QoS not supported on server\n";
-    assert_eq!((done.code(), done.stderr.as_str()), (Some(24), text));
+fn what_is_beyond_the_broker_ends_as_in_2_1() {
+    const QOS_1: &[u8] = b"\x20\x05\0\0\x02\x24\x01";
+    const TWENTY_BYTES: &[u8] = b"\x20\x08\0\0\x05\x27\0\0\0\x14";
+    const LOST: &str = "Error: The connection was lost\n";
+    let long = "x".repeat(20);
+    let single = format!("-t a -m {long} -q 1");
+    for (tool, words, connack, code, text) in [
+        (
+            "mosquitto_pub",
+            "-t a -m x -q 2",
+            QOS_1,
+            7,
+            "Error: Message QoS not supported on broker, try a lower QoS.\nError: The connection was lost\n",
+        ),
+        (
+            "mosquitto_pub",
+            "-t a -l -q 2",
+            QOS_1,
+            24,
+            "Error: Requested QoS not supported on server\n",
+        ),
+        ("mosquitto_pub", &single, TWENTY_BYTES, 7, LOST),
+        (
+            "mosquitto_pub",
+            "-t a -l",
+            TWENTY_BYTES,
+            25,
+            "Error: Packet larger than supported by the server\n",
+        ),
+        (
+            "mosquitto_rr",
+            &format!("{single} -e r"),
+            TWENTY_BYTES,
+            25,
+            "Error: Packet larger than supported by the server\n",
+        ),
+    ] {
+        let answers = Answers {
+            connack: Some(connack),
+            ..Answers::default()
+        };
+        let program = called(tool, words).stdin(format!("{long}\n"));
+        let (packets, done) = run(program, "5", answers);
+        assert_eq!((done.code(), done.stderr.as_str()), (Some(code), text));
+        assert!(done.stdout.is_empty(), "{done}");
+        assert!(
+            !packets.iter().any(|packet| packet.starts_with('3')),
+            "{packets:?}"
+        );
+    }
 }
 
 #[test]
@@ -485,30 +522,6 @@ fn retain_handling_is_an_option_of_2_1() {
         let words = format!("-t a -E {words}");
         let (packets, _) = run(called("mosquitto_sub", &words), "5", Answers::default());
         assert_eq!(packets[1], format!("8207000100000161{options}"), "{words}");
-    }
-}
-
-#[test]
-fn a_broker_that_takes_only_small_packets_is_left_as_mosquitto_pub_leaves_it() {
-    let answers = Answers {
-        connack: Some(b"\x20\x08\0\0\x05\x27\0\0\0\x05"),
-        ..Answers::default()
-    };
-    for (words, code, text) in [
-        ("-t a -m x", 7, "Error: The connection was lost\n"),
-        (
-            "-t a -l",
-            25,
-            "Error: Packet larger than supported by the server\n",
-        ),
-    ] {
-        let program = called("mosquitto_pub", words).stdin("x\n");
-        let (_, done) = run(program, "5", answers);
-        assert_eq!(
-            (done.code(), done.stderr.as_str()),
-            (Some(code), text),
-            "{words}"
-        );
     }
 }
 

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use crate::{
     needs,
-    support::{Client, Done, Mosquitto, Scripted, VERSIONS, certs, free_port, mozzie, wire},
+    support::{
+        Client, Done, HttpProxy, Mosquitto, Scripted, Socks, VERSIONS, certs, free_port, mozzie,
+        wire,
+    },
 };
 
 /// The JSON report, and each check as "name result".
@@ -163,6 +166,94 @@ fn websockets_are_a_step_of_their_own() {
 }
 
 #[test]
+fn every_way_to_a_broker_has_its_steps() {
+    needs!("mosquitto", "openssl", "microsocks");
+    let broker = Mosquitto::config().also_unix().start();
+    let tls = Mosquitto::config().tls().start();
+    let socks = Socks::open();
+    let http = HttpProxy::start(None);
+    let (socks, remote) = (
+        format!("socks5://127.0.0.1:{}", socks.port),
+        format!("socks5h://127.0.0.1:{}", socks.port),
+    );
+    let http = format!("http://127.0.0.1:{}", http.port);
+    let ca = certs().path("ca.crt").display().to_string();
+    let unix = broker.unix().display().to_string();
+    for (options, port, steps) in [
+        (
+            vec!["--proxy", &socks],
+            Some(broker.port),
+            "resolve connect proxy",
+        ),
+        (vec!["--proxy", &remote], Some(broker.port), "connect proxy"),
+        (vec!["--proxy", &http], Some(broker.port), "connect proxy"),
+        (
+            vec!["--proxy", &socks, "--cafile", &ca],
+            Some(tls.port),
+            "resolve connect proxy TLS",
+        ),
+        (
+            vec!["--proxy", &http, "--cafile", &ca],
+            Some(tls.port),
+            "connect proxy TLS",
+        ),
+        (vec!["--unix", &unix], None, "connect"),
+    ] {
+        let mut run = mozzie("doctor --json --max-payload 10k");
+        for option in &options {
+            run = run.arg(option);
+        }
+        let done = port.into_iter().fold(run, |run, port| run.at(port)).run();
+        done.status(0);
+        let (report, checks) = report(&done);
+        let steps = steps.split(' ').chain(["login"]);
+        let steps = steps.map(|name| format!("{name} ok")).collect::<Vec<_>>();
+        assert_eq!(checks[..steps.len()], steps, "{options:?}");
+        assert_eq!(checks[steps.len()..], FEATURES, "{options:?}");
+        assert_eq!(
+            report["certificates"].is_array(),
+            options.contains(&"--cafile"),
+            "{done}"
+        );
+    }
+}
+
+#[test]
+fn what_access_control_forbids_is_named_and_another_topic_helps() {
+    needs!("mosquitto");
+    let broker = Mosquitto::config()
+        .acl("topic deny mozzie/#\ntopic readwrite open/#\n")
+        .start();
+    for version in VERSIONS {
+        let doctor = || {
+            mozzie("doctor --json --max-payload 1k --timeout 200ms")
+                .at(broker.port)
+                .version(version)
+        };
+        let done = doctor().run();
+        let (report, checks) = report(&done);
+        assert_eq!(checks[2..4], ["subscribe ok", "QoS 0 failed"], "{done}");
+        for name in ["QoS 0", "QoS 1", "retained", "wildcard", "shared"] {
+            let hint = check(&report, name)["hint"].as_str().unwrap();
+            assert!(hint.contains("access control"), "{name}: {hint}");
+        }
+        // The size is not the reason, so no other is tried.
+        assert_eq!(check(&report, "payload")["result"], "skipped", "{done}");
+        assert_eq!(
+            done.code(),
+            check(&report, "QoS 0")["exit_code"]
+                .as_i64()
+                .map(|code| code as i32)
+        );
+        if version == "5" {
+            assert_eq!(check(&report, "retained")["exit_code"], 5, "{done}");
+            assert!(!done.stderr.contains("could not be removed"), "{done}");
+        }
+        doctor().args("--topic open/to/all").run().status(0);
+    }
+}
+
+#[test]
 fn a_refused_login_is_4_and_says_what_to_check() {
     needs!("mosquitto", "mosquitto_passwd");
     let broker = Mosquitto::config().users(&[("me", "right")]).start();
@@ -253,6 +344,13 @@ fn what_a_broker_does_not_have_is_5() {
     );
     assert_eq!(report["limits"]["maximum_qos"], 1);
     assert_eq!(report["limits"]["retain_available"], false);
+    for name in ["QoS 2", "retained", "wildcard", "shared"] {
+        let hint = check(&report, name)["hint"].as_str().unwrap();
+        assert!(
+            hint.contains("does not have this"),
+            "not access control: {hint}"
+        );
+    }
     assert_eq!(
         done.stderr, "mozzie: error: 4 of 10 checks failed\n",
         "nothing was retained, so nothing is left behind"
@@ -262,13 +360,15 @@ fn what_a_broker_does_not_have_is_5() {
 #[test]
 fn a_message_that_is_dropped_in_silence_is_6() {
     let broker = scripted(&[], false);
-    let done = mozzie("doctor --json --timeout 100ms --max-payload 0")
+    let done = mozzie("doctor --json --timeout 100ms")
         .at(broker.port)
         .run();
     done.status(6);
     let (report, checks) = report(&done);
     assert!(checks.contains(&"QoS 0 failed".to_owned()), "{done}");
-    let hint = check(&report, "QoS 0")["hint"].as_str().unwrap();
+    let silent = check(&report, "QoS 0");
+    assert_eq!(silent["error"], "no return of the message within 0.1 s");
+    let hint = silent["hint"].as_str().unwrap();
     assert!(hint.contains("access control"), "{hint}");
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     needs,
-    support::{Mosquitto, Scripted, Socks, certs, free_port, mozzie},
+    support::{Mosquitto, Scripted, Socks, VERSIONS, certs, free_port, mozzie, wire},
 };
 
 /// A scripted listener that answers the first bytes with these.
@@ -115,6 +115,38 @@ fn a_websocket_path_a_login_and_a_proxy_have_their_hints() {
     mozzie("pub -t a -m x -h no-such-host.invalid")
         .run()
         .fails(3, &["no-such-host.invalid", "hint:"]);
+}
+
+#[test]
+fn a_refused_message_or_subscription_has_the_next_step() {
+    for (reason, hint) in [
+        (0x80, "access control"),
+        (0x87, "access control"),
+        (0x97, "mozzie doctor"),
+    ] {
+        let broker = Scripted::welcoming(move |peer| {
+            let publish = peer.expect(wire::PUBLISH);
+            let id = publish.id().to_be_bytes();
+            peer.send([0x40, 3, id[0], id[1], reason]);
+            peer.drain();
+        });
+        mozzie("pub -t a -m x -q 1 -V 5")
+            .at(broker.port)
+            .run()
+            .fails(5, &["refused the message to 'a'", "hint:", hint]);
+    }
+    for version in VERSIONS {
+        let broker = Scripted::welcoming(|peer| {
+            let subscribe = peer.expect(wire::SUBSCRIBE);
+            peer.send(wire::suback(peer.v5, subscribe.id(), &[0x80]));
+            peer.drain();
+        });
+        mozzie("sub -t a")
+            .at(broker.port)
+            .version(version)
+            .run()
+            .fails(5, &["refused the subscription", "hint:", "access control"]);
+    }
 }
 
 #[test]

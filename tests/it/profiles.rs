@@ -339,11 +339,32 @@ fn the_profile_command_lists_shows_and_checks() {
     good.mozzie("profile check")
         .run()
         .prints(format!("{}: 2 profiles, no mistakes\n", path.display()));
-    // Every mistake is said, not only the first.
-    let bad = Config::new("[profile.a]\nhots = 'h'\n[profile.b]\nws = 1\n[profile.c]\nprt = 1\n");
+    // Every mistake is said, not only the first, and in the order of the file.
+    let bad = Config::new(
+        "default-profil = 'a'\n[profile.z]\nhots = 'h'\nws = 1\n[profile.b]\nport = 'x'\n[profile.c]\nprt = 1\n",
+    );
     let done = bad.mozzie("profile check").run();
-    done.fails(2, &["hots", "ws takes", "'port'"]);
-    assert_eq!(done.stderr.matches("mozzie: error: ").count(), 3, "{done}");
+    done.fails(2, &[]);
+    let errors = done.stderr.lines().filter(|line| line.contains("error:"));
+    let errors: Vec<_> = errors
+        .map(|line| line.rsplit_once("config.toml:").unwrap().1)
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "1:1: 'default-profil' is neither default-profile nor a profile",
+            "3:1: 'hots' is not a setting of a profile",
+            "4:6: ws takes true or false, not a number",
+            "8:1: 'prt' is not a setting of a profile",
+        ],
+        "{done}"
+    );
+    assert!(done.stderr.contains("did you mean 'default-profile'?"));
+    let values = Config::new("[profile.a]\nhots = 'h'\n[profile.b]\nport = 'x'\n");
+    values
+        .mozzie("profile check")
+        .run()
+        .fails(2, &["2:1: 'hots'", "4:1: invalid value 'x'"]);
     mozzie("profile list").run().prints("");
     mozzie("profile show")
         .run()

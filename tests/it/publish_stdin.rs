@@ -246,3 +246,66 @@ fn a_long_flood_of_stdin_does_not_pile_up_in_memory() {
     );
     drop(stop);
 }
+
+/// A broker that takes packets of a thousand bytes.
+fn takes_a_thousand() -> Scripted {
+    Scripted::start(|door| {
+        let mut peer = door.accept();
+        peer.connect();
+        peer.send(wire::connack_with(&[0x27, 0, 0, 3, 0xe8]));
+        peer.drain();
+    })
+}
+
+#[test]
+fn a_line_above_the_brokers_maximum_is_not_gathered() {
+    let broker = takes_a_thousand();
+    let mut run = mozzie("pub -V 5 -t a/b -l -q 1").at(broker.port).start();
+    run.write("short\n");
+    // It does not end: that its beginning is too long is enough.
+    run.write("x".repeat(2000));
+    run.wait_for_stderr("error: ");
+    let done = run.finish();
+    done.fails(
+        5,
+        &[
+            "'a/b'",
+            "line 2 of stdin",
+            "maximum packet size of 1000 bytes",
+            "1 of 2 messages",
+        ],
+    );
+}
+
+#[test]
+fn a_line_above_the_brokers_maximum_is_kept_whole_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest");
+    let broker = takes_a_thousand();
+    let long = "x".repeat(200_000);
+    mozzie("pub -V 5 -t a/b -l -q 1")
+        .at(broker.port)
+        .option("--unsent", &file)
+        .stdin(format!("short\n{long}\nlast"))
+        .run()
+        .fails(5, &["'a/b'", "maximum of 1000", "1 of 3 messages"]);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept.lines().count(), 2);
+    assert!(kept.contains(&long));
+}
+
+#[test]
+fn a_request_above_the_brokers_maximum_is_not_gathered() {
+    let broker = Scripted::start(|door| {
+        let mut peer = door.accept();
+        peer.connect();
+        peer.send(wire::connack_with(&[0x27, 0, 0, 3, 0xe8]));
+        peer.grant();
+        peer.until_closed();
+    });
+    mozzie("rr -t a/b -l")
+        .at(broker.port)
+        .stdin("x".repeat(200_000))
+        .run()
+        .fails(5, &["'a/b'", "maximum packet size of 1000 bytes"]);
+}

@@ -9,7 +9,10 @@ use std::{
 
 use crate::{
     needs,
-    support::{BadLink, Client, Mosquitto, Scripted, VERSIONS, filters, free_port, mozzie, wire},
+    support::{
+        BadLink, Client, DEADLINE, Mosquitto, Peer, Scripted, VERSIONS, filters, free_port, mozzie,
+        wire,
+    },
 };
 
 #[test]
@@ -321,28 +324,74 @@ fn it_backs_off_between_attempts() {
     );
 }
 
-#[test]
-fn a_broker_that_accepts_and_hangs_up_is_not_hammered() {
-    // As two clients with one identifier see it, who throw each other out in turn.
+/// A broker that grants every subscription, sends `last`, and closes; it tells how often it did.
+fn grants_and_hangs_up(last: fn(&mut Peer)) -> (Scripted, mpsc::Receiver<u32>) {
     let (send, receive) = mpsc::channel();
     let broker = Scripted::start(move |door| {
-        let mut accepted = Vec::new();
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(4000) {
-            let Some(mut peer) = door.accept_within(Duration::from_millis(100)) else {
-                continue;
-            };
-            accepted.push(start.elapsed());
+        let mut seen = 0;
+        while let Some(mut peer) = door.accept_within(Duration::from_secs(2)) {
+            seen += 1;
             peer.welcome(false);
             peer.grant();
+            last(&mut peer);
             peer.close();
         }
-        send.send(accepted).unwrap();
+        send.send(seen).unwrap();
     });
-    let run = mozzie("sub -t a").at(broker.port).start();
-    let accepted = receive.recv().unwrap();
-    run.interrupt().status(0);
-    assert!(accepted.len() <= 10, "the pauses must grow: {accepted:?}");
+    (broker, receive)
+}
+
+#[test]
+fn a_broker_that_accepts_and_hangs_up_is_given_up() {
+    let retained = |peer: &mut Peer| peer.send(wire::publish_with(peer.v5, 1, 0, "a", &[], "x"));
+    let special = |peer: &mut Peer| peer.send([0xe0, 2, 0x83, 0]);
+    let closed = "closed the connection, 5 times in a row";
+    for (version, last, code, stdout, fragment) in [
+        ("311", (|_| {}) as fn(&mut Peer), 3, "", closed),
+        ("5", |_| {}, 3, "", closed),
+        // It comes with each subscription again.
+        ("311", retained, 3, "x\nx\nx\nx\nx\n", closed),
+        ("5", special, 4, "", "error (131), 5 times in a row"),
+    ] {
+        let (broker, seen) = grants_and_hangs_up(last);
+        let done = mozzie("sub -t a --retry forever --retry-delay 10ms")
+            .at(broker.port)
+            .version(version)
+            .run();
+        done.ends(code, stdout, &[fragment, "hint: "]);
+        assert_eq!(seen.recv().unwrap(), 5, "{done}");
+    }
+}
+
+#[test]
+fn messages_between_the_breaks_make_it_go_on() {
+    let (broker, seen) = grants_and_hangs_up(|peer| peer.publish(0, 0, "a", "x"));
+    let done = mozzie("sub -t a -C 12 --retry-delay 10ms")
+        .at(broker.port)
+        .run();
+    done.status(0);
+    assert_eq!(seen.recv().unwrap(), 12, "{done}");
+}
+
+#[test]
+fn two_clients_with_one_identifier_are_told_and_one_gives_up() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let (send, ended) = mpsc::channel();
+    for _ in 0..2 {
+        let send = send.clone();
+        let sub = mozzie("sub -V 311 -t a -C 1 -i same --retry-delay 20ms").at(broker.port);
+        thread::spawn(move || send.send(sub.run()));
+    }
+    let loser = ended.recv_timeout(DEADLINE).expect("one gives up");
+    loser.fails(3, &["5 times in a row", "client identifier 'same'"]);
+    let told = loser.stderr.matches("is another client").count();
+    assert_eq!(told, 2, "once on the way, once at the end: {loser}");
+    Client::connect(broker.port).publish("a", "x", 0, true);
+    let winner = ended
+        .recv_timeout(DEADLINE)
+        .expect("the other is left alone");
+    winner.status(0);
 }
 
 #[test]
@@ -428,14 +477,7 @@ fn a_login_that_is_refused_on_the_way_back_never_loops() {
             let mut peer = door.welcome();
             peer.grant();
             peer.close();
-            let mut again = door.accept();
-            again.connect();
-            again.send(wire::connack(
-                again.v5,
-                false,
-                if again.v5 { 0x86 } else { 4 },
-            ));
-            again.until_closed();
+            door.accept().refuse(wire::BAD_LOGIN);
             assert!(
                 door.accept_within(Duration::from_millis(500)).is_none(),
                 "no third attempt"
@@ -493,10 +535,7 @@ fn qos_0_lines_that_a_broken_connection_swallowed_are_no_success() {
         peer.expect(wire::PUBLISH);
         // What lies unread makes this a reset.
         peer.close();
-        let mut again = door.accept();
-        again.connect();
-        again.send(wire::connack(again.v5, false, 5));
-        again.until_closed();
+        door.accept().refuse(wire::NOT_AUTHORIZED);
     });
     let input = "some line\n".repeat(200_000);
     let done = mozzie("pub -t a -l -q 0")

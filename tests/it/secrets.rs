@@ -1,12 +1,14 @@
 //! Passwords and passphrases: every way to give one, and that none is ever shown.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
 use crate::{
     needs,
-    support::{Mosquitto, Mozzie, Running, Scripted, certs, mozzie, program_at},
+    support::{
+        Mosquitto, Mozzie, Running, Scripted, Terminal, certs, mozzie, program_at, wait_until,
+    },
 };
 
 const SECRET: &str = "hunter2 ünsafe";
@@ -110,6 +112,86 @@ fn ctrl_c_at_the_question_is_130_and_leaves_the_echo_on() {
     run.wait_for_stdout(" echo ");
     let done = run.finish();
     assert!(!done.stdout_text().contains("hunt"), "{done}");
+}
+
+#[test]
+fn a_signal_at_the_question_leaves_the_echo_on() {
+    needs!("script");
+    for (signal, status) in [("TERM", 143), ("INT", 130)] {
+        let mut run = on_a_terminal(
+            "sh -c 'echo pid=$$.; exec mozzie pub -t a -m x -u me -p 1 --password-prompt'; \
+             echo status=$?; stty -a",
+        )
+        .start();
+        answer(&mut run, "Password of me: ", "hunt");
+        let printed = String::from_utf8_lossy(&run.printed()).into_owned();
+        let pid = printed.split(['=', '.']).nth(1).unwrap();
+        let killed = Command::new("kill").args(["-s", signal, pid]).status();
+        assert!(killed.unwrap().success());
+        run.wait_for_stdout(format!("status={status}"));
+        run.wait_for_stdout(" echo ");
+        let done = run.finish();
+        assert!(!done.stdout_text().contains("hunt"), "{done}");
+    }
+}
+
+#[test]
+fn the_question_can_be_suspended_and_comes_again() {
+    needs!("tmux", "bash");
+    let broker = wants("hunter2");
+    let program = Path::new(env!("CARGO_BIN_EXE_mozzie")).display();
+    let terminal = Terminal::start(80, 24, "PS1='ready> ' exec bash --norc --noprofile -i");
+    terminal.wait_for("bash asks", |screen| screen.trim_end() == "ready>");
+    terminal.keys(&format!(
+        "{program} pub -h 127.0.0.1 -p {} -t a -m x -u me --password-prompt\r",
+        broker.port
+    ));
+    let asked = |times| {
+        terminal.wait_for("the question", |screen| {
+            screen.matches("Password of me:").count() == times
+                && screen.trim_end().ends_with("Password of me:")
+        });
+    };
+    asked(1);
+    terminal.keys("wrong\x1a");
+    terminal.wait_for("it has stopped", |screen| {
+        screen.contains("Stopped") && screen.trim_end().ends_with("ready>")
+    });
+    terminal.keys("stty -a | grep -ow -e '-*echo'\r");
+    terminal.wait_for("the echo", |screen| screen.contains("\necho\nready>"));
+    terminal.keys("fg\r");
+    asked(2);
+    // A stop that comes as a signal: bash turns the echo on, fg does not turn it off.
+    let pid = wait_until("its pid", || {
+        let jobs = terminal.run("display-message -p -t it #{pane_pid}");
+        let shell = String::from_utf8(jobs.stdout).ok()?;
+        let children = format!("/proc/{0}/task/{0}/children", shell.trim());
+        let child = fs::read_to_string(children).ok()?.trim().to_owned();
+        (!child.is_empty()).then_some(child)
+    });
+    let stopped = Command::new("kill").args(["-s", "STOP", &pid]).status();
+    assert!(stopped.unwrap().success());
+    terminal.wait_for("it has stopped again", |screen| {
+        screen.matches("Stopped").count() == 2 && screen.trim_end().ends_with("ready>")
+    });
+    terminal.keys("fg\r");
+    asked(3);
+    terminal.keys("hunter2\r");
+    terminal.wait_for("the end", |screen| screen.trim_end().ends_with("ready>"));
+    let screen = terminal.screen();
+    assert!(!screen.contains("wrong") && !screen.contains("hunter"));
+    broker.finish();
+}
+
+#[test]
+fn nobody_is_asked_for_a_password_that_cannot_be_used() {
+    // The same without a terminal: the question would come first.
+    needs!("setsid");
+    program_at(Path::new("/usr/bin/setsid"), "--wait")
+        .arg(env!("CARGO_BIN_EXE_mozzie"))
+        .args("pub -t a -m x -p 1 --password-prompt")
+        .run()
+        .fails(2, &["a password needs a user name"]);
 }
 
 #[test]

@@ -46,6 +46,25 @@ fn a_sub_short_of_its_count_ends_with_130_or_143() {
 }
 
 #[test]
+fn a_sub_that_listens_for_a_while_ends_with_130_or_143_before_that() {
+    for option in ["-W 60s", "--idle-timeout 60s"] {
+        for (signal, code) in SIGNALS {
+            let broker = Scripted::welcoming(|peer| {
+                peer.grant();
+                peer.publish(0, 0, "s", "one");
+                peer.until_closed();
+            });
+            let run = mozzie("sub -t s").args(option).at(broker.port).start();
+            run.wait_for_stdout("one");
+            run.signal(signal);
+            let done = run.finish();
+            done.status(code);
+            assert_eq!(done.stdout, b"one\n", "{done}");
+        }
+    }
+}
+
+#[test]
 fn a_pub_whose_message_is_not_acknowledged_ends_with_130_or_143() {
     for (signal, code) in SIGNALS {
         let (send, published) = mpsc::channel();

@@ -240,6 +240,30 @@ fn with_tls_the_certificate_must_be_the_domains_and_for_mosquitto_the_targets() 
 }
 
 #[test]
+fn doctor_looks_them_up_too() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let server = NameServer::start(Says::Records(vec![(0, 0, broker.port, "localhost")]));
+    let words = "doctor -S -h example.org --json --max-payload 1k";
+    let done = asking(mozzie(words), &server).run();
+    done.status(0);
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let steps = ["resolve", "connect", "login"];
+    for (check, name) in report["checks"].as_array().unwrap().iter().zip(steps) {
+        assert_eq!(
+            (&check["name"], &check["result"]),
+            (&name.into(), &"ok".into())
+        );
+    }
+    let server = NameServer::start(Says::NoSuchName);
+    let done = asking(mozzie("doctor -S -h example.org"), &server).run();
+    done.status(3);
+    let text = done.stdout_text();
+    assert!(text.contains("resolve    FAILED"), "{done}");
+    assert!(text.contains("there is no such record"), "{done}");
+}
+
+#[test]
 fn what_cannot_go_with_it_is_refused() {
     for (words, fragments) in [
         ("-h example.org -p 1884", ["-S", "port 1884"]),

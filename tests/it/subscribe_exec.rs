@@ -59,6 +59,23 @@ fn the_command_gets_the_payload_and_the_rest_in_its_environment() {
 }
 
 #[test]
+fn variables_of_another_message_are_not_handed_down() {
+    let folder = TempDir::new().unwrap();
+    let broker = Scripted::welcoming(|peer| {
+        peer.grant();
+        peer.publish(0, 0, "t", "x");
+        peer.until_closed();
+    });
+    let command = "printf '%s|' $MQTT_CONTENT_TYPE $MQTT_USER_PROPERTY_OLD $MQTT_HOST";
+    exec(broker.port, "-C 1", command, &folder)
+        .env("MQTT_CONTENT_TYPE", "outer")
+        .env("MQTT_USER_PROPERTY_OLD", "outer")
+        .env("MQTT_HOST", "kept")
+        .run()
+        .prints("kept|");
+}
+
+#[test]
 fn a_form_of_the_message_can_be_what_the_command_reads() {
     needs!("mosquitto");
     let broker = Mosquitto::start();

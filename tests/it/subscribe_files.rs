@@ -125,6 +125,23 @@ fn appending_adds_to_what_is_there_also_for_messages_that_print_nothing() {
 }
 
 #[test]
+fn what_is_appended_begins_a_line_of_its_own_where_one_was_left_half_written() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    for (options, expected) in [("", "hal\none\n"), ("-N", "halone")] {
+        fs::write(&log, "hal").unwrap();
+        let broker = sends(vec![("t".to_owned(), b"one".to_vec())]);
+        mozzie("sub -t t -q 1 -C 1")
+            .args(options)
+            .at(broker.port)
+            .option("--append", &log)
+            .run()
+            .prints("");
+        assert_eq!(fs::read_to_string(&log).unwrap(), expected);
+    }
+}
+
+#[test]
 fn what_cannot_be_written_to_is_found_before_the_connection() {
     for option in ["--append", "--output-dir"] {
         mozzie("sub -t t -p 1")

@@ -1,13 +1,17 @@
 //! What a terminal gets that a pipe does not: safe payloads, colours, progress. The terminal is script(1)'s.
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Output, Stdio},
+    sync::mpsc,
 };
+
+use tempfile::TempDir;
 
 use crate::{
     needs,
-    support::{Client, Mosquitto, mozzie},
+    support::{Client, Mosquitto, Scripted, Terminal, mozzie, wire},
 };
 
 /// Runs a shell line in a terminal; `mozzie` in it is the program.
@@ -53,7 +57,9 @@ fn payloads_are_safe_and_topics_coloured_on_a_terminal_alone() {
         format!(r"\x1b[36ma/b\x1b[0m {safe}")
     );
     let plain = format!("a/b {safe}");
-    assert_eq!(shown(&broker, "-v", "NO_COLOR=1"), plain);
+    for no in ["NO_COLOR=1", "CLICOLOR=0", "TERM=dumb"] {
+        assert_eq!(shown(&broker, "-v", no), plain, "{no}");
+    }
     assert_eq!(shown(&broker, "-v --color never", ""), plain);
     assert_eq!(
         shown(&broker, "-v --color always", "NO_COLOR=1"),
@@ -101,4 +107,39 @@ fn a_long_run_of_pub_shows_progress_and_erases_it() {
     }
     let done = on_terminal(&format!("echo 1 | {publish}"));
     assert_eq!(done.stdout, b"", "a short run says nothing");
+}
+
+#[test]
+fn a_large_file_shows_what_is_left_to_write() {
+    needs!("tmux");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("large");
+    // More than the buffers of the sockets hold.
+    fs::write(&file, vec![b'x'; 32 << 20]).unwrap();
+    let (read, seen) = mpsc::channel();
+    let broker = Scripted::welcoming(move |peer| {
+        seen.recv().unwrap();
+        let publish = peer.expect(wire::PUBLISH);
+        peer.send(wire::ack(wire::PUBACK, publish.id()));
+        peer.drain();
+    });
+    let terminal = Terminal::start(
+        80,
+        5,
+        &format!(
+            "{} pub -h 127.0.0.1 -p {} -q 1 -t a -f {}; echo ended $?; cat",
+            Path::new(env!("CARGO_BIN_EXE_mozzie")).display(),
+            broker.port,
+            file.display()
+        ),
+    );
+    terminal.wait_for("the progress", |screen| {
+        screen.starts_with("0 messages acknowledged, 0/s, 1 in flight, ")
+            && screen.trim_end().ends_with(" MiB to write")
+    });
+    read.send(()).unwrap();
+    terminal.wait_for("the end, and nothing else", |screen| {
+        screen.trim_end() == "ended 0"
+    });
+    broker.finish();
 }

@@ -184,7 +184,49 @@ fn a_missing_client_certificate_is_3_and_says_so() {
             .args("--tls-version")
             .arg(version)
             .run()
-            .fails(3, &["client certificate", "--cert"]);
+            .fails(
+                3,
+                &[
+                    "error: TLS with localhost:",
+                    ": the broker wants a client certificate\n",
+                    "\n  hint: give one with --cert",
+                ],
+            );
+    }
+}
+
+#[test]
+fn bench_names_the_client_certificate_that_is_missing() {
+    needs!("mosquitto", "openssl");
+    let broker = Mosquitto::config().tls().client_certificates().start();
+    mozzie("bench -n 1")
+        .args(&format!("-h localhost -p {}", broker.port))
+        .option("--cafile", certs().path("ca.crt"))
+        .run()
+        .fails(3, &["TLS: the broker wants a client certificate", "--cert"]);
+}
+
+#[test]
+fn a_refused_client_certificate_is_3_and_says_so() {
+    needs!("mosquitto", "openssl");
+    let broker = Mosquitto::config().tls().client_certificates().start();
+    let certs = certs();
+    for version in ["tlsv1.2", "tlsv1.3"] {
+        publish("localhost", broker.port)
+            .option("--cafile", certs.path("ca.crt"))
+            .option("--cert", certs.path("other-ca.crt"))
+            .option("--key", certs.path("other-ca.key"))
+            .args("--tls-version")
+            .arg(version)
+            .run()
+            .fails(
+                3,
+                &[
+                    "error: TLS with localhost:",
+                    ": the broker refused the client certificate: its authority is not trusted\n",
+                    "\n  hint: the broker must trust the authority",
+                ],
+            );
     }
 }
 

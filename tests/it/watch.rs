@@ -1,7 +1,9 @@
 //! What `mozzie sub` shows in place of the messages: `--watch` on a real terminal (tmux's), `--message-rate`; and
 //! both as mosquitto_sub has them.
 
-use std::path::Path;
+use std::{fs, path::Path, process::Command};
+
+use tempfile::TempDir;
 
 use crate::{
     needs,
@@ -60,6 +62,48 @@ fn watch_is_a_live_table_that_survives_resizing_and_leaves_the_terminal_as_it_wa
     });
     let modes = terminal.run("display-message -p -t it #{alternate_on}#{cursor_flag}#{wrap_flag}");
     assert_eq!(String::from_utf8_lossy(&modes.stdout), "011\n");
+}
+
+#[test]
+fn watch_leaves_the_terminal_as_it_was_whatever_ends_it() {
+    needs!("tmux", "mosquitto");
+    let program = Path::new(env!("CARGO_BIN_EXE_mozzie")).display();
+    for (end, code) in [("the broker", 3), ("SIGTERM", 0)] {
+        let broker = Mosquitto::start();
+        let folder = TempDir::new().unwrap();
+        let pid = folder.path().join("pid");
+        let terminal = Terminal::start(
+            80,
+            8,
+            &format!(
+                "before=$(stty -g); sh -c 'echo $$ > {}; exec {program} sub --watch -t \"#\" -h 127.0.0.1 -p {} \
+                 --retry 0' 2>/dev/null; echo ended $?; [ \"$before\" = \"$(stty -g)\" ] && echo same; cat",
+                pid.display(),
+                broker.port
+            ),
+        );
+        broker.subscribed(1);
+        terminal.wait_for("the empty table", |screen| screen.contains("0 topics"));
+        // A key that would end it without a word is none.
+        terminal.run("send-keys -t it C-\\");
+        Client::connect(broker.port).publish("a", "still here", 0, false);
+        terminal.wait_for("a topic", |screen| screen.contains("still here"));
+        if end == "SIGTERM" {
+            let pid = fs::read_to_string(&pid).unwrap();
+            let killed = Command::new("kill")
+                .args(["-s", "TERM", pid.trim()])
+                .status();
+            assert!(killed.unwrap().success());
+        } else {
+            drop(broker);
+        }
+        terminal.wait_for(end, |screen| {
+            screen.trim_end() == format!("ended {code}\nsame")
+        });
+        let modes =
+            terminal.run("display-message -p -t it #{alternate_on}#{cursor_flag}#{wrap_flag}");
+        assert_eq!(String::from_utf8_lossy(&modes.stdout), "011\n", "{end}");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@
 
 #[path = "../../src/bench/mod.rs"]
 mod bench;
+#[path = "../../src/digits.rs"]
+mod digits;
 #[path = "../../src/mqtt/mod.rs"]
 mod mqtt;
 #[path = "../../src/net/mod.rs"]

@@ -15,7 +15,6 @@ fn terms(publishers: usize, subscribers: usize, topic: &str, qos: QoS) -> Terms<
         shape: Box::leak(Box::new(plan.shape().unwrap())),
         qos,
         stamped: true,
-        ordered: true,
         settled: true,
     }
 }
@@ -103,7 +102,8 @@ fn qos_0_may_lose_and_only_qos_1_may_repeat() {
         let qos = QoS::from_u8(qos).unwrap();
         let mut one = got(&[&[0, 2]]);
         one.granted = QoS::from_u8(granted).unwrap();
-        one.odd.duplicated = 5;
+        let strays = one.strays.entry(0).or_default();
+        (0..5).for_each(|number| strays.repeated.insert(number));
         let account = settle(terms(1, 1, "a", qos), &[sent(3, &[])], &[one]);
         assert_eq!(account.lost, 1);
         let breaches = &account.breaches;
@@ -112,16 +112,25 @@ fn qos_0_may_lose_and_only_qos_1_may_repeat() {
 }
 
 #[test]
-fn order_is_promised_on_a_topic_and_not_across_topics() {
-    let mut one = got(&[&[0, 2, 1]]);
-    one.odd.out_of_order = 1;
-    for (ordered, breaches) in [(true, 1), (false, 0)] {
-        let terms = Terms {
-            ordered,
-            ..terms(1, 1, "a", QoS::ExactlyOnce)
-        };
-        let account = settle(terms, &[sent(3, &[])], std::slice::from_ref(&one));
-        assert_eq!(account.breaches.out_of_order, breaches);
+fn what_was_sent_again_may_come_twice_and_late_and_nothing_else() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut one = got(&[&[0, 1, 2, 3, 4]]);
+        let strays = one.strays.entry(0).or_default();
+        (1..=3).for_each(|number| strays.repeated.insert(number));
+        [2, 4]
+            .into_iter()
+            .for_each(|number| strays.overtaken.insert(number));
+        let mut publisher = sent(5, &[]);
+        (2..=3).for_each(|number| publisher.sent_again.insert(number));
+        let breaches = settle(terms(1, 1, "a", qos), &[publisher], &[one]).breaches;
+        assert_eq!(breaches.out_of_order, 1);
+        assert_eq!(breaches.first_out_of_order, [place(0, 0, 4)]);
+        if qos == QoS::ExactlyOnce {
+            assert_eq!(breaches.duplicated, 1);
+            assert_eq!(breaches.first_duplicated, [place(0, 0, 1)]);
+        } else {
+            assert_eq!(breaches.duplicated, 0);
+        }
     }
 }
 

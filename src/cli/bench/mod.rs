@@ -135,7 +135,7 @@ pub struct LoadArgs {
     #[arg(short = 'n', long, value_name = "COUNT")]
     pub messages: Option<Amount>,
     /// Publish for this long [default: 10s without -n]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Span>,
     /// Before that, publish for this long without counting it for rates and latencies
     #[arg(
@@ -148,9 +148,24 @@ pub struct LoadArgs {
     /// Wait this long for messages that are due but do not come
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub drain: Span,
+    /// Where each message carries the stamp by which loss, repeats, order, damage and latency are known
+    #[arg(long, value_name = "WHERE", default_value = "auto")]
+    pub stamp: StampPlace,
     /// Threads that make the load [default: one for each core]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StampPlace {
+    /// In bench's own payloads from 16 bytes on, else in a property: then MQTT 5 is spoken. Nowhere with an older -V
+    Auto,
+    /// In the payload; 28 bytes behind one that is yours
+    Payload,
+    /// In the user property 'mozzie' (MQTT 5)
+    Property,
+    /// Nowhere: messages are only counted
+    None,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -206,17 +221,16 @@ pub enum ArrivalsKind {
 #[command(next_help_heading = "Payload, one of these")]
 #[group(multiple = false)]
 pub struct PayloadArgs {
-    /// Bytes: one size, a range such as 16..1k, or several with weights such as 64:90,16k:10. From 16 on
-    /// each message carries a stamp by which loss, repeats and latency are known
+    /// Bytes: one size, a range such as 16..1k, or several with weights such as 64:90,16k:10
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub size: SizeShares,
-    /// This text, a template; it carries no stamp, so messages are only counted
+    /// This text, a template
     #[arg(short, long, value_name = "TEMPLATE", allow_hyphen_values = true)]
     pub message: Option<OsString>,
-    /// This file; it carries no stamp
+    /// This file
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Messages recorded with `sub --json`, with their topics, again and again; they carry no stamp
+    /// Messages recorded with `sub --json`, with their topics, again and again
     #[arg(long, value_name = "FILE")]
     pub payload_from: Option<PathBuf>,
 }
@@ -233,7 +247,7 @@ pub struct ClientArgs {
     /// User names and passwords in turn from the lines of this file: [client identifier,]user,password
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["username", "password", "password_file"])]
     pub credentials: Option<PathBuf>,
-    /// Make broken connections again, after a second
+    /// Make broken connections again, as --retry, --retry-delay and --retry-max-delay say
     #[arg(long)]
     pub reconnect: bool,
     /// While publishing, end so many connections and make them again

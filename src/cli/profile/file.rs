@@ -1,5 +1,6 @@
 //! `config.toml`: named profiles, read and judged with file, line and column.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -29,6 +30,9 @@ pub struct ConfigFile {
     /// Whether others than the owner can read or write it.
     is_open_to_others: bool,
 }
+
+/// Its name, and its settings.
+type Profile<'t> = (&'t Spanned<Cow<'t, str>>, &'t DeTable<'t>);
 
 /// Where the file is looked for.
 pub fn path() -> Option<PathBuf> {
@@ -145,36 +149,34 @@ impl ConfigFile {
         Ok(settings.into_iter().map(|(_, setting)| setting).collect())
     }
 
-    /// Everything that is wrong with the keys and types of the file.
+    /// Everything that is wrong with the keys and types of the file, in its order.
     pub fn problems(&self, options: &[Settable]) -> Vec<Error> {
         let table = match self.table() {
             Ok(table) => table,
             Err(error) => return vec![error],
         };
-        let profiles = match self.profiles(&table) {
-            Ok(profiles) => profiles,
-            Err(error) => return vec![error],
-        };
-        let mut problems: Vec<Error> = self
-            .refuse_shared_secrets(&table)
-            .err()
-            .into_iter()
-            .collect();
-        match self.default_name() {
-            Ok(Some(name)) if !profiles.iter().any(|(key, _)| *key.get_ref() == name) => {
-                let at = table.get_ref().get(DEFAULT).map_or(0..0, Spanned::span);
-                problems.push(self.refuse(&at, &format!("there is no profile '{name}'"), ""));
-            }
-            Ok(_) => {}
-            Err(error) => problems.push(error),
+        let mut problems = self.strays(&table);
+        let profiles = Self::tables(&table);
+        if let Some(secret) = self.shared_secret(&table) {
+            problems.push(secret);
         }
-        for (_, profile) in profiles {
-            let wrong = profile
-                .iter()
-                .filter_map(|(key, value)| self.setting(key, value, options).err());
-            problems.extend(wrong);
+        if let Some(value) = table.get_ref().get(DEFAULT) {
+            let known = |name| profiles.iter().any(|(key, _)| key.get_ref() == name);
+            let error = match value.get_ref().as_str() {
+                None => Some(self.wrong_type(DEFAULT, "a text", value)),
+                Some(name) if known(name) => None,
+                Some(name) => {
+                    Some(self.refuse(&value.span(), &format!("there is no profile '{name}'"), ""))
+                }
+            };
+            problems.extend(error.map(|error| (value.span().start, error)));
         }
-        problems
+        for (key, value) in profiles.iter().flat_map(|(_, profile)| profile.iter()) {
+            let wrong = self.setting(key, value, options).err();
+            problems.extend(wrong.map(|error| (key.span().start, error)));
+        }
+        problems.sort_by_key(|(at, _)| *at);
+        problems.into_iter().map(|(_, error)| error).collect()
     }
 
     fn table(&self) -> Result<Spanned<DeTable<'_>>, Error> {
@@ -185,45 +187,57 @@ impl ConfigFile {
     }
 
     /// The profiles, when nothing but profiles and the default stands in the file.
-    #[allow(clippy::type_complexity, reason = "toml's names are long")]
-    fn profiles<'t>(
-        &self,
-        table: &'t Spanned<DeTable<'_>>,
-    ) -> Result<Vec<(&'t Spanned<std::borrow::Cow<'t, str>>, &'t DeTable<'t>)>, Error> {
-        let top = table.get_ref();
-        if let Some((key, _)) = top
-            .iter()
-            .find(|(key, _)| ![DEFAULT, PROFILES].contains(&key.get_ref().as_ref()))
-        {
-            let name = key.get_ref();
-            return Err(self.refuse(
-                &key.span(),
-                &format!("'{name}' is neither {DEFAULT} nor a profile"),
-                &format!("a profile begins with a line such as [{PROFILES}.{name}]"),
-            ));
+    fn profiles<'t>(&self, table: &'t Spanned<DeTable<'_>>) -> Result<Vec<Profile<'t>>, Error> {
+        match self.strays(table).into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(Self::tables(table)),
         }
-        let Some(profiles) = top.get(PROFILES) else {
-            return Ok(Vec::new());
-        };
-        let Some(named) = profiles.get_ref().as_table() else {
-            return Err(self.wrong_type(PROFILES, "a table of profiles", profiles));
-        };
-        named
-            .iter()
-            .map(|(name, profile)| match profile.get_ref().as_table() {
-                Some(settings) => Ok((name, settings)),
-                None => Err(self.refuse(
-                    &name.span(),
-                    &format!("'{}' stands in no profile", name.get_ref()),
-                    &format!("begin one with a line such as [{PROFILES}.home]"),
-                )),
-            })
+    }
+
+    /// All tables that can be profiles.
+    fn tables<'t>(table: &'t Spanned<DeTable<'_>>) -> Vec<Profile<'t>> {
+        let named = table.get_ref().get(PROFILES);
+        let named = named.and_then(|profiles| profiles.get_ref().as_table());
+        let tables = named.into_iter().flat_map(|named| named.iter());
+        tables
+            .filter_map(|(name, profile)| Some((name, profile.get_ref().as_table()?)))
             .collect()
+    }
+
+    /// What is neither a profile nor the default, with its place in the text.
+    fn strays(&self, table: &Spanned<DeTable<'_>>) -> Vec<(usize, Error)> {
+        let mut strays = Vec::new();
+        for (key, value) in table.get_ref().iter() {
+            let name = key.get_ref().as_ref();
+            if name == PROFILES {
+                let Some(named) = value.get_ref().as_table() else {
+                    let error = self.wrong_type(PROFILES, "a table of profiles", value);
+                    strays.push((key.span().start, error));
+                    continue;
+                };
+                let loose = named
+                    .iter()
+                    .filter(|(_, value)| !value.get_ref().is_table());
+                strays.extend(loose.map(|(name, _)| {
+                    let what = format!("'{}' stands in no profile", name.get_ref());
+                    let hint = format!("begin one with a line such as [{PROFILES}.home]");
+                    (name.span().start, self.refuse(&name.span(), &what, &hint))
+                }));
+            } else if name != DEFAULT {
+                let what = format!("'{name}' is neither {DEFAULT} nor a profile");
+                let hint = match nearest(name, [DEFAULT].into_iter()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("a profile begins with a line such as [{PROFILES}.{name}]"),
+                };
+                strays.push((key.span().start, self.refuse(&key.span(), &what, &hint)));
+            }
+        }
+        strays
     }
 
     fn setting(
         &self,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
+        key: &Spanned<Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
         options: &[Settable],
     ) -> Result<Setting, Error> {
@@ -315,25 +329,27 @@ impl ConfigFile {
     }
 
     fn refuse_shared_secrets(&self, table: &Spanned<DeTable<'_>>) -> Result<(), Error> {
-        if !self.is_open_to_others {
-            return Ok(());
-        }
-        let profiles = self.profiles(table)?;
-        let secret = profiles
-            .iter()
-            .flat_map(|(_, profile)| profile.iter())
-            .find(|(key, value)| holds_secret(key.get_ref(), value.get_ref()));
-        match secret {
+        match self.shared_secret(table) {
+            Some((_, error)) => Err(error),
             None => Ok(()),
-            Some((key, _)) => Err(self.refuse(
-                &key.span(),
-                &format!(
-                    "'{}' is secret, and others can read this file",
-                    key.get_ref()
-                ),
-                &format!("chmod 600 '{}'", self.path.display()),
-            )),
         }
+    }
+
+    /// A secret that others can read, with its place in the text.
+    fn shared_secret(&self, table: &Spanned<DeTable<'_>>) -> Option<(usize, Error)> {
+        if !self.is_open_to_others {
+            return None;
+        }
+        let profiles = Self::tables(table);
+        let mut settings = profiles.iter().flat_map(|(_, profile)| profile.iter());
+        let (key, _) =
+            settings.find(|(key, value)| holds_secret(key.get_ref(), value.get_ref()))?;
+        let what = format!(
+            "'{}' is secret, and others can read this file",
+            key.get_ref()
+        );
+        let hint = format!("chmod 600 '{}'", self.path.display());
+        Some((key.span().start, self.refuse(&key.span(), &what, &hint)))
     }
 
     fn wrong_type(&self, name: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Error {

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::bench::{Credentials, Recorded};
 use crate::commands::connect;
 use crate::error::Error;
 use crate::mqtt::packet::Secret;
 use crate::mqtt::text::Text;
+use crate::mqtt::topic;
+use crate::payload::json_line;
 
 const MAX_FILE: u64 = 1 << 30;
 
@@ -99,10 +98,11 @@ fn quoted_field(mut rest: &str) -> Result<(String, &str), String> {
 
 /// Messages as `sub --json` prints them.
 pub fn recorded(path: &Path) -> Result<Vec<Recorded>, Error> {
-    let data = connect::read_input("--payload-from", path, MAX_FILE)?;
+    let data = Bytes::from(connect::read_input("--payload-from", path, MAX_FILE)?);
     let mut messages = Vec::new();
     for (number, line) in lines(&data) {
-        messages.push(recorded_of(line).map_err(|why| {
+        // A part of the file, as are the payload and the topic in it: nothing is copied.
+        messages.push(recorded_of(&data.slice_ref(line)).map_err(|why| {
             Error::usage(
                 format!("--payload-from: '{}', line {number}: {why}", path.display()),
                 "a line is a message as sub --json prints it, with topic and payload or payload_b64",
@@ -118,24 +118,13 @@ pub fn recorded(path: &Path) -> Result<Vec<Recorded>, Error> {
     Ok(messages)
 }
 
-fn recorded_of(line: &[u8]) -> Result<Recorded, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|e| format!("no JSON: {e}"))?;
-    let topic = value.get("topic").and_then(Value::as_str);
-    let topic = topic.ok_or("it has no topic")?;
-    let topic = crate::mqtt::topic::parse_name(topic).map_err(|e| format!("its topic {e}"))?;
-    let payload = match (value.get("payload"), value.get("payload_b64")) {
-        (Some(Value::Null), None) => Vec::new(),
-        (Some(Value::String(text)), None) => text.clone().into_bytes(),
-        // What `--json=parsed` prints.
-        (Some(json), None) => json.to_string().into_bytes(),
-        (None, Some(Value::String(text))) => STANDARD
-            .decode(text)
-            .map_err(|e| format!("its payload_b64 is no base64: {e}"))?,
-        _ => return Err("it has no payload".to_owned()),
-    };
+fn recorded_of(line: &Bytes) -> Result<Recorded, String> {
+    let line = json_line::parse(line).map_err(|error| error.to_string())?;
+    let topic = line.topic.ok_or("it has no topic")?;
+    topic::parse_name(topic.as_str()).map_err(|error| format!("topic '{topic}' {error}"))?;
     Ok(Recorded {
         topic,
-        payload: payload.into(),
+        payload: line.payload,
     })
 }
 
@@ -173,29 +162,20 @@ mod tests {
     }
 
     #[test]
-    fn recorded_lines_are_what_sub_prints() {
-        for (line, topic, payload) in [
-            (r#"{"topic":"a","payload":"x"}"#, "a", "x"),
-            (r#"{"tst":"T","topic":"a/b","payload":null}"#, "a/b", ""),
-            (r#"{"topic":"a","payload_b64":"/w=="}"#, "a", "\u{ff}"),
-            (r#"{"topic":"a","payload":{"n":[1]}}"#, "a", "{\"n\":[1]}"),
+    fn a_recorded_line_needs_a_topic_that_can_be_published_to() {
+        let of = |line: &str| recorded_of(&Bytes::copy_from_slice(line.as_bytes()));
+        let recorded = of(r#"{"topic":"a/b","payload_b64":"/w==","qos":1}"#).unwrap();
+        assert_eq!(recorded.topic.as_str(), "a/b");
+        assert_eq!(recorded.payload[..], [0xff]);
+        for (line, words) in [
+            ("[]", "not a JSON object"),
+            (r#"{"payload":"x"}"#, "no topic"),
+            (r#"{"topic":"a"}"#, "neither 'payload'"),
+            (r#"{"topic":"a/+","payload":"x"}"#, "topic 'a/+'"),
+            (r#"{"topic":"","payload":"x"}"#, "topic ''"),
         ] {
-            let recorded = recorded_of(line.as_bytes()).unwrap();
-            assert_eq!(recorded.topic.as_str(), topic);
-            if payload == "\u{ff}" {
-                assert_eq!(recorded.payload[..], [0xff]);
-            } else {
-                assert_eq!(recorded.payload, payload);
-            }
-        }
-        for line in [
-            "",
-            "{}",
-            "[]",
-            r#"{"topic":"a/#","payload":"x"}"#,
-            r#"{"topic":"a"}"#,
-        ] {
-            assert!(recorded_of(line.as_bytes()).is_err(), "{line}");
+            let error = of(line).unwrap_err();
+            assert!(error.contains(words), "{line}: {error}");
         }
     }
 
@@ -203,7 +183,7 @@ mod tests {
         #[test]
         fn no_line_makes_it_panic(line in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = credentials_of(&line);
-            let _ = recorded_of(&line);
+            let _ = recorded_of(&Bytes::from(line));
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::files;
 use crate::bench::{
     self, Arrivals, BenchPlan, Churn, FilterTemplate, Identities, Pace, Password, Payload,
-    Publishers, SizeShare, Sizes, Stop, Subscribers, Template, TopicTemplate,
+    Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
 };
 use crate::cli::bench::{
     ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, SEARCH_DURATION,
-    ShapeKind, Switch,
+    ShapeKind, StampPlace, Switch,
 };
 use crate::commands::connect;
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Place;
 use crate::mqtt::session::Identity;
@@ -32,10 +34,21 @@ struct Counts {
     idle: u32,
 }
 
-/// What the load is, and where to and where from. The plan's own dialer is not the right one yet.
-pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Error> {
+/// All that the command line says.
+pub struct Planned {
+    /// Its dialer is not the right one yet.
+    pub load: BenchPlan,
+    pub endpoint: Endpoint,
+    /// Local addresses; empty where the system chooses.
+    pub sources: Vec<IpAddr>,
+    /// How long the broker may take to accept a first connection.
+    pub wait_for_broker: Option<Duration>,
+}
+
+pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
     let alias = ("--topic-alias", args.topic.topic_alias);
-    let version = connect::version(&args.connection, &[alias])?;
+    let stamp = ("--stamp property", args.load.stamp == StampPlace::Property);
+    let version = connect::version_or(usual_version(args), &args.connection, &[alias, stamp])?;
     let connection = connect::plan(&args.connection, version, Dialect::Native)?;
     let properties = &args.connection.properties;
     connect::no_properties_of(
@@ -73,6 +86,12 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
         },
         idle: counts.idle as usize,
         payload: payload(&args.payload)?,
+        stamping: match load.stamp {
+            StampPlace::Auto => Stamping::Auto,
+            StampPlace::Payload => Stamping::Payload,
+            StampPlace::Property => Stamping::Property,
+            StampPlace::None => Stamping::None,
+        },
         topics,
         filters: filters(args)?,
         group: group(args)?,
@@ -82,7 +101,7 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
         drain: load.drain.0,
         workers: load.workers.map_or(base.workers, usize::from),
         connect_rate: clients.connect_rate.map(|rate| rate.0),
-        reconnect: clients.reconnect,
+        reconnect: clients.reconnect.then_some(connection.retry),
         churn: clients.churn.map(|rate| Churn {
             per_s: rate.0,
             cut: clients.churn_cut,
@@ -93,11 +112,31 @@ pub fn plan(args: &BenchArgs) -> Result<(BenchPlan, Endpoint, Vec<IpAddr>), Erro
     };
     let endpoint = endpoint(args, connection.endpoint, plan.clients())?;
     let sources = clients.source_ip.clone();
-    Ok((
-        plan,
+    Ok(Planned {
+        load: plan,
         endpoint,
-        sources.map_or(Vec::new(), |sources| sources.0),
-    ))
+        sources: sources.map_or(Vec::new(), |sources| sources.0),
+        wait_for_broker: connection.wait_for_broker,
+    })
+}
+
+/// MQTT 5 where that alone has a place for a stamp that changes no payload.
+fn usual_version(args: &BenchArgs) -> Version {
+    let payload = &args.payload;
+    let has_no_room = payload.message.is_some()
+        || payload.file.is_some()
+        || payload.payload_from.is_some()
+        || payload
+            .size
+            .0
+            .iter()
+            .any(|share| share.from < bench::STAMP_LEN);
+    match args.load.stamp {
+        StampPlace::Auto if has_no_room => Version::V5,
+        StampPlace::Auto | StampPlace::Payload | StampPlace::Property | StampPlace::None => {
+            Version::V311
+        }
+    }
 }
 
 fn counts(args: &BenchArgs) -> Result<Counts, Error> {

@@ -1,8 +1,9 @@
 //! What becomes of a run's result: files, text, and the demands on it. Files are opened, and
 //! conditions and the baseline read, before the first connection.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::bench::{Baseline, Condition, Demands, Outcome, Progress, Report, Search};
@@ -35,6 +36,13 @@ enum Json {
 }
 
 impl Json {
+    fn file(&self) -> Option<(&PathBuf, &Out)> {
+        match self {
+            Self::Nowhere | Self::Stdout => None,
+            Self::File(path, out) => Some((path, out)),
+        }
+    }
+
     /// Into the file, if there is one.
     fn write(self, json: &[u8]) -> Result<(), Error> {
         let Self::File(path, mut out) = self else {
@@ -65,6 +73,11 @@ impl Results {
         };
         let csv = file("--csv", &args.csv)?;
         let hdr = file("--hdr", &args.hdr)?;
+        each_its_own(&[
+            ("--json", json.file()),
+            ("--csv", csv.as_ref().map(|(path, out)| (path, out))),
+            ("--hdr", hdr.as_ref().map(|(path, out)| (path, out))),
+        ])?;
         Ok(Self {
             json,
             csv: csv.map(|(path, out)| (path, Csv::begin(out))),
@@ -155,6 +168,27 @@ fn baseline(path: &Path) -> Result<Baseline, Error> {
             "give a file that bench --json has written",
         )
     })
+}
+
+/// Refuses two results in one file, by whatever names. What is no regular file may take several.
+fn each_its_own(files: &[(&str, Option<(&PathBuf, &Out)>)]) -> Result<(), Error> {
+    let mut known: Vec<(&str, (u64, u64))> = Vec::new();
+    for (option, file) in files {
+        let Some((path, out)) = file else { continue };
+        let about = out.get_ref().metadata();
+        let Some(about) = about.ok().filter(Metadata::is_file) else {
+            continue;
+        };
+        let this = (about.dev(), about.ino());
+        if let Some((other, _)) = known.iter().find(|(_, one)| *one == this) {
+            return Err(Error::usage(
+                format!("{other} and {option} both write '{}'", path.display()),
+                "give each a file of its own",
+            ));
+        }
+        known.push((option, this));
+    }
+    Ok(())
 }
 
 fn create(option: &str, path: &Path) -> Result<Out, Error> {

@@ -321,6 +321,9 @@ impl<'a> Examination<'a> {
     fn next_step(&self, error: &Error) -> String {
         let topic = &self.plan.topic;
         match error {
+            Error::PublishRefused { why, .. } | Error::SubscribeRefused(why) if why.is_a_lack() => {
+                "the broker does not have this: by its settings, or at all".to_owned()
+            }
             Error::PublishRefused { .. } | Error::SubscribeRefused(_) | Error::TimedOut(_) => {
                 format!(
                     "may this user publish and subscribe below '{topic}'? The broker's access control or its \

@@ -141,7 +141,7 @@ impl Probe {
         let end = tokio::time::Instant::now() + self.timeout;
         while !acknowledged || came.is_none() {
             let what = match came {
-                None => "the message back",
+                None => "return of the message",
                 Some(_) => "acknowledgement of the message",
             };
             match self.next(what, end).await? {
@@ -154,7 +154,7 @@ impl Probe {
                 event => acknowledged |= is_taken(event, &message.topic)?,
             }
         }
-        came.ok_or_else(|| self.too_late("the message back"))
+        came.ok_or_else(|| self.too_late("return of the message"))
     }
 
     /// Publishes a message and waits for its acknowledgement, if there is one.
@@ -173,13 +173,13 @@ impl Probe {
         Ok(())
     }
 
-    /// The next retained message of this topic.
-    pub async fn retained(&mut self, topic: &Text) -> Result<Publish, Error> {
-        self.wait_for("retained message", |event| match event {
-            Event::Message(publish, _)
-                if publish.message.retain && publish.message.topic == *topic =>
-            {
-                Some(publish)
+    /// Waits until the retained message with this payload comes.
+    pub async fn retained(&mut self, topic: &Text, payload: &Bytes) -> Result<(), Error> {
+        self.wait_for("return of the retained message", |event| match event {
+            Event::Message(publish, _) => {
+                let message = publish.message;
+                let ours = message.topic == *topic && message.payload == *payload;
+                (message.retain && ours).then_some(())
             }
             _ => None,
         })

@@ -297,9 +297,9 @@ impl<'a> Server<'a> {
                     .judge(&answer, false, self.diagnostics)?;
             }
             ClientEvent::Session(Event::Message(publish, _)) => self.message(publish),
-            ClientEvent::Retrying { why, pause } => {
+            ClientEvent::Retrying { why, pause, hint } => {
                 self.delivery.broke();
-                self.diagnostics.retrying(&why, pause);
+                self.diagnostics.retrying(&why, pause, hint.as_deref());
             }
             ClientEvent::Session(Event::Pong) => self.delivery.asked = 0,
             ClientEvent::Session(Event::Acknowledged(ack)) if ack.reason.is_error() => {
@@ -307,7 +307,7 @@ impl<'a> Server<'a> {
                 self.refused("a reply", why);
             }
             ClientEvent::Session(Event::Undeliverable { error, .. }) => {
-                self.refused("a reply", error.to_string());
+                self.refused("a reply", error);
             }
             other => subscription::aside(other, self.diagnostics),
         }

@@ -1,6 +1,5 @@
 //! Where messages go, and what is acknowledged once they are there.
 
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -14,14 +13,14 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Receipt, Session};
 use crate::output::format::Template;
 use crate::output::message::{Format, Printer};
-use crate::output::{Diagnostics, Display, Folder, Sink};
+use crate::output::{AppendFile, Diagnostics, Display, Folder, Sink};
 
 /// What is to become of messages, checked and opened.
 pub enum DestinationPlan {
     Stdout(Display),
     Append {
         name: String,
-        file: File,
+        file: AppendFile,
         format: Format,
     },
     Files {

@@ -87,7 +87,8 @@ impl Subscriber<'_> {
             return self.leave(signals, result).await;
         }
         let stop = self.plan.stop;
-        let unlimited = stop.count.is_none() && stop.timeout.is_none() && !self.is_settling();
+        let no_end = stop.count.is_none() && stop.timeout.is_none() && stop.idle.is_none();
+        let unlimited = no_end && !self.is_settling();
         if unlimited && accepted {
             return self.leave(signals, Ok(())).await;
         }

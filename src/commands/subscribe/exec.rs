@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::cli::subscribe::OnError;
-use crate::client::Backoff;
 use crate::commands::job::{self, JobError, Output};
 use crate::error::Error;
 use crate::mqtt::packet::{Message, Publish};
 use crate::mqtt::session::{Receipt, Session};
+use crate::net::Backoff;
 use crate::output::Diagnostics;
 use crate::output::message::{Format, Printer};
 

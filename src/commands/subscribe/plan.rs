@@ -1,7 +1,6 @@
 //! What `sub` is to do: from what was typed to what can be run, its files opened.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -19,9 +18,9 @@ use crate::mqtt::packet::{RetainHandling, Subscription};
 use crate::mqtt::properties::{Place, Properties};
 use crate::mqtt::text::Text;
 use crate::net::io_reason;
-use crate::output::Folder;
 use crate::output::format::{JsonDialect, Layout};
 use crate::output::message::Format;
+use crate::output::{AppendFile, Folder};
 
 /// What files are called: after their topic.
 const DEFAULT_NAME: &str = "%t";
@@ -188,11 +187,12 @@ fn destination(
         )
     };
     if let Some(path) = &typed.append {
-        let file = File::options().append(true).create(true).open(path);
+        let format = display::plain_format(&args.output, dialect)?;
+        let file = AppendFile::open(path, format.ends_lines());
         return Ok(DestinationPlan::Append {
             name: format!("'{}'", path.display()),
             file: file.map_err(|error| cannot("--append", path, error))?,
-            format: display::plain_format(&args.output, dialect)?,
+            format,
         });
     }
     if let Some(path) = &typed.output_dir {

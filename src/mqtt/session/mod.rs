@@ -12,6 +12,9 @@ mod event;
 mod inbound;
 mod keep_alive;
 mod outbound;
+mod publishing;
+mod receiving;
+mod requests;
 mod settings;
 
 use std::collections::VecDeque;
@@ -27,18 +30,13 @@ pub use self::inbound::Receipt;
 pub use self::settings::{Identity, Limits, Settings};
 
 use self::alias::{InboundAliases, OutboundAliases};
-use self::inbound::{Arrival, Inbound, State};
+use self::inbound::Inbound;
 use self::keep_alive::KeepAlive;
-use self::outbound::{Outbound, Resend, Stage};
-use super::QoS;
-use super::codec::{self, DecodeError, EncodeError, PublishForm, Stranger};
-use super::packet::{
-    Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Message, Packet, Publish, SubAck,
-    Subscribe, Subscription, Unsubscribe,
-};
+use self::outbound::Outbound;
+use super::codec::{self, DecodeError, Stranger};
+use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Packet};
 use super::properties::{Properties, PropertyId};
 use super::reason::Reason;
-use super::text::Text;
 
 /// Above this a drained output buffer gives its memory back.
 const OUTPUT_KEPT: usize = 256 * 1024;
@@ -109,12 +107,6 @@ impl Session {
             observer: None,
             seen: Vec::new(),
         }
-    }
-
-    /// From now on messages of QoS 1 and 2 are acknowledged when the owner says so
-    /// ([`Session::acknowledge`]), in the order in which they came, and no sooner.
-    pub fn acknowledge_by_owner(&mut self) {
-        self.by_owner = true;
     }
 
     pub fn observe(&mut self, observer: Observer) {
@@ -270,49 +262,9 @@ impl Session {
         }
     }
 
-    /// How many more QoS 1 or 2 messages [`Session::publish`] takes now.
-    pub fn room(&self) -> usize {
-        if self.phase != Phase::Connected {
-            return 0;
-        }
-        self.outbound.room(self.window())
-    }
-
-    /// Publishes of QoS 1 and 2 that are not yet acknowledged.
-    pub fn unacknowledged(&self) -> usize {
-        self.outbound.unacknowledged()
-    }
-
-    /// Those publishes, in the order of sending. The broker may have got each of them.
-    pub fn unacknowledged_messages(&self) -> impl Iterator<Item = &Message> {
-        self.outbound.messages()
-    }
-
     /// What the broker that we are connected to allows; before the first connection everything.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// The owner has handled the message with this receipt, also if the connection it came on is gone:
-    /// when the broker sends it again it is acknowledged and not delivered a second time.
-    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SessionError> {
-        self.settle(receipt, State::Handled)
-    }
-
-    /// The message with this receipt is not to be acknowledged on this connection, and those behind it
-    /// need not wait for it. The broker sends it again on the next one, if it keeps the session.
-    pub fn leave(&mut self, receipt: Receipt) -> Result<(), SessionError> {
-        self.settle(receipt, State::Left)
-    }
-
-    fn settle(&mut self, receipt: Receipt, state: State) -> Result<(), SessionError> {
-        self.inbound.settle(receipt, state);
-        self.write_due()
-    }
-
-    /// Messages of QoS 1 and 2 whose exchange with the broker has begun and not ended.
-    pub fn unfinished(&self) -> usize {
-        self.inbound.unfinished()
     }
 
     /// Asks the broker for a sign of life; [`Event::Pong`] answers when everything that it sent before
@@ -323,77 +275,6 @@ impl Session {
         }
         self.probed = true;
         self.write_ping()
-    }
-
-    /// Publishes a message whose topic is a valid topic name. At QoS 1 and 2 the session keeps it
-    /// until [`Event::Acknowledged`] returns `token`. Returns the packet id, 0 at QoS 0.
-    pub fn publish(&mut self, message: Message, token: u64) -> Result<u16, PublishError> {
-        let packet_id = self.send_publish(&message)?;
-        if packet_id != 0 {
-            self.outbound.push_sent(message, token);
-        }
-        Ok(packet_id)
-    }
-
-    /// The same for a message that the caller may need again: it is taken only when the session keeps it,
-    /// and is what it was at QoS 0 and when it cannot be published.
-    pub fn publish_from(&mut self, message: &mut Message, token: u64) -> Result<u16, PublishError> {
-        let packet_id = self.send_publish(message)?;
-        if packet_id != 0 {
-            self.outbound.push_sent(std::mem::take(message), token);
-        }
-        Ok(packet_id)
-    }
-
-    /// Writes a new PUBLISH. Returns the packet id by which it must be kept, 0 at QoS 0.
-    fn send_publish(&mut self, message: &Message) -> Result<u16, PublishError> {
-        if self.phase != Phase::Connected {
-            return Err(PublishError::NotConnected);
-        }
-        self.check(message)?;
-        if message.qos == QoS::AtMostOnce {
-            self.write_publish(message, 0, false)?;
-            return Ok(0);
-        }
-        if self.outbound.room(self.window()) == 0 {
-            return Err(PublishError::WindowFull);
-        }
-        let packet_id = self.outbound.next_packet_id();
-        self.write_publish(message, packet_id, false)?;
-        Ok(packet_id)
-    }
-
-    /// Asks for subscriptions; [`Event::Subscribed`] answers with the returned packet id.
-    /// `None` while not connected or while all packet ids are taken.
-    pub fn subscribe(
-        &mut self,
-        subscriptions: Vec<Subscription>,
-        properties: Properties,
-    ) -> Result<Option<u16>, SessionError> {
-        let count = subscriptions.len();
-        self.request(count, |packet_id| {
-            Packet::Subscribe(Subscribe {
-                packet_id,
-                subscriptions,
-                properties,
-            })
-        })
-    }
-
-    /// Ends subscriptions; [`Event::Unsubscribed`] answers with the returned packet id.
-    pub fn unsubscribe(
-        &mut self,
-        filters: Vec<Text>,
-        properties: Properties,
-    ) -> Result<Option<u16>, SessionError> {
-        let count = filters.len();
-        self.request(count, |packet_id| {
-            Packet::Unsubscribe(Unsubscribe {
-                packet_id,
-                filters,
-                properties,
-            })
-        })
     }
 
     /// Sends the next step of an authentication exchange, or starts a new one (section 4.12).
@@ -417,28 +298,6 @@ impl Session {
         }
         self.phase = Phase::Ended;
         Ok(())
-    }
-
-    fn window(&self) -> usize {
-        let own = match self.settings.max_in_flight {
-            0 => u16::MAX,
-            limit => limit,
-        };
-        usize::from(own.min(self.limits.receive_maximum))
-    }
-
-    fn request(
-        &mut self,
-        filters: usize,
-        packet: impl FnOnce(u16) -> Packet,
-    ) -> Result<Option<u16>, SessionError> {
-        if self.phase != Phase::Connected || self.outbound.is_full() {
-            return Ok(None);
-        }
-        let packet_id = self.outbound.next_packet_id();
-        self.write(&packet(packet_id))?;
-        self.outbound.push_request(filters);
-        Ok(Some(packet_id))
     }
 
     fn write(&mut self, packet: &Packet) -> Result<(), SessionError> {
@@ -480,21 +339,6 @@ impl Session {
         self.write(&Packet::PingReq)
     }
 
-    /// Acknowledges what the owner has handled, as far as the order allows.
-    fn write_due(&mut self) -> Result<(), SessionError> {
-        while self.phase == Phase::Connected
-            && let Some((packet_id, qos)) = self.inbound.next_due()
-        {
-            if qos == QoS::ExactlyOnce {
-                self.inbound.received(packet_id);
-                self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
-            } else {
-                self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?;
-            }
-        }
-        Ok(())
-    }
-
     fn write_ack(
         &mut self,
         form: fn(Ack) -> Packet,
@@ -506,77 +350,6 @@ impl Session {
             reason,
             properties: Properties::new(),
         }))
-    }
-
-    /// Whether this broker can take the message at all.
-    fn check(&self, message: &Message) -> Result<(), PublishError> {
-        let limits = &self.limits;
-        if message.qos > limits.maximum_qos {
-            return Err(PublishError::QosNotSupported {
-                wanted: message.qos,
-                maximum: limits.maximum_qos,
-            });
-        }
-        if message.retain && !limits.retain_available {
-            return Err(PublishError::RetainNotSupported);
-        }
-        if let Some(alias) = message.properties.number(PropertyId::TopicAlias)
-            && alias > u32::from(limits.topic_alias_maximum)
-            && !self.settings.any_alias
-        {
-            return Err(PublishError::TopicAlias {
-                alias: alias as u16,
-                maximum: limits.topic_alias_maximum,
-            });
-        }
-        let size = codec::publish_size(self.settings.version, message);
-        if size > limits.maximum_packet_size {
-            return Err(PublishError::TooLarge {
-                size,
-                maximum: limits.maximum_packet_size,
-            });
-        }
-        Ok(())
-    }
-
-    fn write_publish(
-        &mut self,
-        message: &Message,
-        packet_id: u16,
-        dup: bool,
-    ) -> Result<(), EncodeError> {
-        let aliases = self.limits.topic_alias_maximum > 0 || self.settings.any_alias;
-        let (topic, alias): (&[u8], _) = if !aliases {
-            (message.topic.as_bytes(), None)
-        } else {
-            self.outbound_aliases.apply(
-                message,
-                self.settings.alias_topics,
-                self.limits.topic_alias_maximum,
-            )
-        };
-        let form = PublishForm {
-            dup,
-            packet_id,
-            topic,
-            alias,
-        };
-        let before = self.output.len();
-        codec::encode_publish(self.settings.version, message, form, &mut self.output)?;
-        if let Some(observer) = &mut self.observer {
-            let packet = Packet::Publish(Publish {
-                dup,
-                packet_id,
-                message: message.clone(),
-            });
-            show(
-                observer,
-                Direction::Sent,
-                Some(&packet),
-                &self.output[before..],
-            );
-        }
-        Ok(())
     }
 
     fn handle(&mut self, packet: Packet) -> Result<Option<Event>, SessionError> {
@@ -637,103 +410,6 @@ impl Session {
         Ok(Event::Connected(connack))
     }
 
-    /// Sends kept publishes and releases in their order, as far as the window goes.
-    fn resend(&mut self) -> Result<(), SessionError> {
-        let window = self.window();
-        while let Some(resend) = self.outbound.next_resend(window) {
-            match resend {
-                Resend::Release { packet_id } => {
-                    self.write_ack(Packet::PubRel, packet_id, Reason::SUCCESS)?;
-                }
-                Resend::Publish {
-                    index,
-                    packet_id,
-                    dup,
-                } => {
-                    let message = self.outbound.take_message(index);
-                    let sent = self.check(&message).and_then(|()| {
-                        self.write_publish(&message, packet_id, dup)
-                            .map_err(PublishError::from)
-                    });
-                    match sent {
-                        Ok(()) => self.outbound.put_back(index, message),
-                        Err(error) => {
-                            let token = self.outbound.complete(index);
-                            let message = Box::new(message);
-                            self.events.push_back(Event::Undeliverable {
-                                token,
-                                message,
-                                error,
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn handle_publish(&mut self, mut publish: Publish) -> Result<Option<Event>, SessionError> {
-        if self.settings.version.has_properties() {
-            self.resolve_alias(&mut publish)?;
-        }
-        let packet_id = publish.packet_id;
-        match publish.message.qos {
-            QoS::AtMostOnce => {}
-            _ if self.by_owner => return self.hold(publish),
-            QoS::AtLeastOnce => self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?,
-            QoS::ExactlyOnce => {
-                let is_new = !self.inbound.is_unreleased(packet_id);
-                if is_new {
-                    self.check_receive_maximum(self.inbound.unfinished())?;
-                    self.inbound.received(packet_id);
-                }
-                self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
-                if !is_new {
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(Some(Event::Message(publish, None)))
-    }
-
-    /// Gives a message to the owner, who acknowledges it.
-    fn hold(&mut self, publish: Publish) -> Result<Option<Event>, SessionError> {
-        let packet_id = publish.packet_id;
-        if publish.message.qos == QoS::ExactlyOnce && self.inbound.is_unreleased(packet_id) {
-            self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
-            return Ok(None);
-        }
-        let before = self.inbound.unfinished();
-        match self.inbound.hold(&publish) {
-            Arrival::New(receipt) => {
-                self.check_receive_maximum(before)?;
-                Ok(Some(Event::Message(publish, Some(receipt))))
-            }
-            Arrival::Known => {
-                // It may have been handled while there was no connection.
-                self.write_due()?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Whether the broker may send one more, of `unfinished` (section 4.9).
-    fn check_receive_maximum(&self, unfinished: usize) -> Result<(), SessionError> {
-        let maximum = self
-            .settings
-            .connect_properties
-            .number(PropertyId::ReceiveMaximum)
-            .unwrap_or(65_535);
-        if unfinished >= maximum as usize {
-            return Err(SessionError::Protocol {
-                reason: Reason::RECEIVE_MAXIMUM_EXCEEDED,
-                what: format!("more than the receive maximum of {maximum} messages"),
-            });
-        }
-        Ok(())
-    }
-
     fn handle_pingresp(&mut self) -> Option<Event> {
         self.pings = self.pings.saturating_sub(1);
         let answered = self.probed && self.pings == 0;
@@ -741,144 +417,6 @@ impl Session {
             self.probed = false;
             Event::Pong
         })
-    }
-
-    fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), SessionError> {
-        let alias = publish.message.properties.number(PropertyId::TopicAlias);
-        let topic = &mut publish.message.topic;
-        let Some(alias) = alias else {
-            return if topic.is_empty() {
-                Err(protocol_error(
-                    "a PUBLISH without topic and topic alias".to_owned(),
-                ))
-            } else {
-                Ok(())
-            };
-        };
-        let maximum = self
-            .settings
-            .connect_properties
-            .number(PropertyId::TopicAliasMaximum)
-            .unwrap_or(0);
-        let invalid = |what: String| SessionError::Protocol {
-            reason: Reason::TOPIC_ALIAS_INVALID,
-            what,
-        };
-        if alias > maximum {
-            return Err(invalid(format!(
-                "topic alias {alias} above our maximum of {maximum}"
-            )));
-        }
-        if topic.is_empty() {
-            *topic = self
-                .inbound_aliases
-                .get(alias as u16)
-                .ok_or_else(|| invalid(format!("topic alias {alias} stands for no topic yet")))?
-                .clone();
-        } else {
-            self.inbound_aliases.set(alias as u16, topic.clone());
-        }
-        Ok(())
-    }
-
-    fn handle_puback(&mut self, ack: Ack) -> Result<Option<Event>, SessionError> {
-        match self.outbound.find(ack.packet_id) {
-            Some((index, Stage::Sent, QoS::AtLeastOnce)) => {
-                self.finish(index, ack, QoS::AtLeastOnce)
-            }
-            _ => Ok(Some(unexpected("PUBACK", &ack))),
-        }
-    }
-
-    fn handle_pubrec(&mut self, ack: Ack) -> Result<Option<Event>, SessionError> {
-        match self.outbound.find(ack.packet_id) {
-            Some((index, Stage::Sent, QoS::ExactlyOnce)) if ack.reason.is_error() => {
-                self.finish(index, ack, QoS::ExactlyOnce)
-            }
-            Some((index, Stage::Sent | Stage::Released, QoS::ExactlyOnce)) => {
-                self.outbound.release(index);
-                self.write_ack(Packet::PubRel, ack.packet_id, Reason::SUCCESS)?;
-                Ok(None)
-            }
-            _ => {
-                if self.settings.version.has_properties() && !ack.reason.is_error() {
-                    // section 4.3.3: the broker may forget the packet id
-                    self.write_ack(
-                        Packet::PubRel,
-                        ack.packet_id,
-                        Reason::PACKET_IDENTIFIER_NOT_FOUND,
-                    )?;
-                }
-                Ok(Some(unexpected("PUBREC", &ack)))
-            }
-        }
-    }
-
-    fn handle_pubrel(&mut self, ack: Ack) -> Result<Option<Event>, SessionError> {
-        let reason = if self.inbound.release(ack.packet_id) {
-            Reason::SUCCESS
-        } else {
-            Reason::PACKET_IDENTIFIER_NOT_FOUND
-        };
-        self.write_ack(Packet::PubComp, ack.packet_id, reason)?;
-        Ok(None)
-    }
-
-    fn handle_pubcomp(&mut self, mut ack: Ack) -> Result<Option<Event>, SessionError> {
-        match self.outbound.find(ack.packet_id) {
-            Some((index, Stage::Released, QoS::ExactlyOnce)) => {
-                // The broker had taken the message before we released it; that it has since
-                // forgotten the packet id is no refusal.
-                if ack.reason == Reason::PACKET_IDENTIFIER_NOT_FOUND {
-                    ack.reason = Reason::SUCCESS;
-                }
-                self.finish(index, ack, QoS::ExactlyOnce)
-            }
-            _ => Ok(Some(unexpected("PUBCOMP", &ack))),
-        }
-    }
-
-    fn finish(&mut self, index: usize, ack: Ack, qos: QoS) -> Result<Option<Event>, SessionError> {
-        let refused = ack
-            .reason
-            .is_error()
-            .then(|| Box::new(self.outbound.take_message(index)));
-        let token = self.outbound.complete(index);
-        if self.outbound.has_resends() {
-            self.resend()?;
-        }
-        Ok(Some(Event::Acknowledged(Acknowledged {
-            token,
-            packet_id: ack.packet_id,
-            qos,
-            reason: ack.reason,
-            properties: ack.properties,
-            refused,
-        })))
-    }
-
-    fn handle_answer(
-        &mut self,
-        packet: &'static str,
-        ack: SubAck,
-        event: fn(SubAck) -> Event,
-    ) -> Result<Option<Event>, SessionError> {
-        let Some((index, filters)) = self.outbound.find_request(ack.packet_id) else {
-            return Ok(Some(Event::Unexpected {
-                packet,
-                packet_id: ack.packet_id,
-            }));
-        };
-        // An UNSUBACK before MQTT 5 carries no reason codes.
-        let empty_is_right = packet == "UNSUBACK" && !self.settings.version.has_properties();
-        if ack.reasons.len() != filters && !(empty_is_right && ack.reasons.is_empty()) {
-            return Err(protocol_error(format!(
-                "{packet} with {} reason codes for {filters} topic filters",
-                ack.reasons.len()
-            )));
-        }
-        self.outbound.complete(index);
-        Ok(Some(event(ack)))
     }
 
     /// The peer cannot be talked to any more: says so to it, where the version has words for it.

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mqtt::Version;
-use crate::mqtt::packet::MAX_PACKET_SIZE;
+use crate::mqtt::packet::{MAX_PACKET_SIZE, Message, Publish};
 use crate::mqtt::properties::{Place, Property, Value};
+use crate::mqtt::text::Text;
+use crate::mqtt::{QoS, Version};
 
 /// What one step of a script does.
 #[derive(Debug, Clone)]

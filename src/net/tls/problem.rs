@@ -1,6 +1,6 @@
 //! Why a handshake failed, out of what rustls and the socket say, in words that name the way out.
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use rustls::{
     AlertDescription, CertificateError, Error, PeerIncompatible,
@@ -46,7 +46,7 @@ pub enum TlsProblem {
 
     #[error("the answer is not TLS")]
     NotTls,
-    #[error("the connection was closed during the handshake{}", if *.certificate_wanted { ", after the broker asked for a client certificate" } else { "" })]
+    #[error("the connection was closed {}", if *.certificate_wanted { "after the broker asked for a client certificate" } else { "during the handshake" })]
     Closed { certificate_wanted: bool },
     #[error("the broker wants a client certificate")]
     CertificateWanted,
@@ -346,13 +346,16 @@ fn name(name: &ServerName<'_>) -> String {
     name.to_str().into_owned()
 }
 
-/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, as webpki writes them, without the wrapping.
+/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, as webpki writes them, without the wrapping; an address as
+/// everybody else writes it, for webpki has `0::1`.
 fn presented_name(text: &str) -> String {
     let bare = text
         .split_once('(')
         .and_then(|(_, rest)| rest.strip_suffix(')'))
-        .unwrap_or(text);
-    printable(bare.trim_matches('"'))
+        .unwrap_or(text)
+        .trim_matches('"');
+    bare.parse::<IpAddr>()
+        .map_or_else(|_| printable(bare), |address| address.to_string())
 }
 
 fn listed(names: &[String]) -> String {

@@ -9,13 +9,12 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::bench::{
-    BASELINE_SCHEMA, Effort, Got, Place, Ranges, Reasons, Report, Sent, Sequence, figures,
+    BASELINE_SCHEMA, Effort, Got, Pace, Place, Ranges, Reasons, Report, Sent, Sequence, Strays,
+    figures,
 };
 
 /// The whole text, with a newline at its end.
 pub fn render_json(report: &Report) -> String {
-    let setup = &report.setup;
-    let (publishers, subscribers) = (&setup.publishers, &setup.subscribers);
     let mut result = Object::new("\n  ");
     result
         .text("schema", BASELINE_SCHEMA)
@@ -23,29 +22,13 @@ pub fn render_json(report: &Report) -> String {
         .text("started", &started(report))
         .number("run", u64::from(report.run))
         .boolean("interrupted", report.interrupted);
-    let mut load = Object::new("");
-    load.text("version", &setup.version.to_string())
-        .number("publishers", publishers.count as u64)
-        .number("publish_qos", publishers.qos as u64)
-        .boolean("retain", publishers.retain)
-        .number("size", setup.sizes.1 as u64)
-        .number("smallest_size", setup.sizes.0 as u64)
-        .number("in_flight", u64::from(publishers.in_flight))
-        .number("subscribers", subscribers.count as u64)
-        .number("subscribe_qos", subscribers.qos as u64)
-        .number("idle", setup.idle as u64)
-        .number("warmup_ms", setup.warmup.as_millis() as u64)
-        .number("workers", setup.workers as u64);
-    result.raw("setup", &load.end());
+    result.raw("setup", &setup(report));
     result.raw("workers", &array(report.efforts.iter().map(worker)));
     verdict(report, &mut result);
     let mut all = Object::new("\n    ");
     for figure in figures(report) {
         let value = figure.value.filter(|value| value.is_finite());
-        all.raw(
-            &figure.name,
-            &value.map_or_else(|| "null".to_owned(), |value| value.to_string()),
-        );
+        all.raw(&figure.name, &or_null(value));
     }
     result.raw("figures", &all.end());
     result
@@ -65,6 +48,68 @@ pub fn render_json(report: &Report) -> String {
     let mut text = result.end();
     text.push('\n');
     text
+}
+
+fn setup(report: &Report) -> String {
+    let setup = &report.setup;
+    let (publishers, subscribers) = (&setup.publishers, &setup.subscribers);
+    let texts = |texts: &[String]| array(texts.iter().map(|text| quoted(text)));
+    let mut load = Object::new("\n    ");
+    load.text("version", &setup.version.to_string())
+        .number("publishers", publishers.count as u64)
+        .number("publish_qos", publishers.qos as u64)
+        .boolean("retain", publishers.retain)
+        .number("size", setup.sizes.1 as u64)
+        .number("smallest_size", setup.sizes.0 as u64)
+        .text("stamp", setup.stamps.name())
+        .raw(
+            "unverified",
+            &array(setup.unverified().iter().map(|one| quoted(one))),
+        )
+        .number("in_flight", u64::from(publishers.in_flight))
+        .number("subscribers", subscribers.count as u64)
+        .number("subscribe_qos", subscribers.qos as u64)
+        .number("idle", setup.idle as u64)
+        .raw("topics", &texts(&setup.topics))
+        .raw("filters", &texts(&setup.filters))
+        .raw("shared", &or_null(setup.group.as_deref().map(quoted)))
+        .boolean("topic_alias", setup.topic_alias)
+        .raw("pace", &or_null(setup.pace.as_ref().map(pace)))
+        .raw("messages", &or_null(setup.stop.messages))
+        .raw(
+            "duration_ms",
+            &or_null(setup.stop.duration.map(|time| time.as_millis())),
+        )
+        .number("warmup_ms", setup.warmup.as_millis() as u64)
+        .number("drain_ms", setup.drain.as_millis() as u64)
+        .number("workers", setup.workers as u64)
+        .raw("connect_rate", &or_null(setup.connect_rate))
+        .boolean("reconnect", setup.reconnect)
+        .raw("churn_rate", &or_null(setup.churn.map(|churn| churn.per_s)))
+        .boolean("churn_cut", setup.churn.is_some_and(|churn| churn.cut))
+        .raw(
+            "slow_subscriber_ms",
+            &or_null(setup.slow_subscriber.map(|time| time.as_millis())),
+        )
+        .number("keep_alive_s", setup.keep_alive.as_secs())
+        .boolean("clean_start", setup.clean_start);
+    load.end()
+}
+
+/// When messages of an open loop were due.
+fn pace(pace: &Pace) -> String {
+    let (from, to, over) = pace.course();
+    let mut one = Object::new("");
+    one.raw("from", &from.to_string())
+        .raw("to", &to.to_string())
+        .number("over_ms", over.as_millis() as u64)
+        .text("arrivals", pace.arrivals.name())
+        .number("burst", u64::from(pace.burst));
+    one.end()
+}
+
+fn or_null(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
 /// A histogram in HdrHistogram's V2 form, compressed, as base64.
@@ -161,7 +206,8 @@ fn publisher(sent: &Sent) -> String {
         .number("sent", sent.sent)
         .number("acknowledged", sent.acknowledged)
         .number("refused", sent.refused)
-        .raw("excused", &ranges(Some(&sent.excused)));
+        .raw("excused", &ranges(Some(&sent.excused)))
+        .raw("sent_again", &ranges(Some(&sent.sent_again)));
     one.end()
 }
 
@@ -176,7 +222,17 @@ fn subscriber(got: &Got, partial: &str) -> String {
         .number("corrupted", got.odd.corrupted)
         .number("corrupted_known", got.odd.corrupted_known)
         .number("heard", got.sequences.len() as u64)
-        .raw("partial", partial);
+        .raw("partial", partial)
+        .raw("strays", &array(got.strays.iter().map(strays)));
+    one.end()
+}
+
+/// What came twice, or after a later one.
+fn strays((publisher, strays): (&u32, &Strays)) -> String {
+    let mut one = Object::new("");
+    one.number("publisher", u64::from(*publisher))
+        .raw("repeated", &ranges(Some(&strays.repeated)))
+        .raw("overtaken", &ranges(Some(&strays.overtaken)));
     one.end()
 }
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::bench::{Outcome, Phase, Progress, Reasons, Report, Timing};
+use crate::bench::{Arrivals, Outcome, Phase, Progress, Reasons, Report, Timing};
 use crate::mqtt::QoS;
 
 pub use found::{render_found, render_found_json};
@@ -150,7 +150,15 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
         };
         parts.push(format!("{min}{} bytes", grouped(max as u64)));
         if let Some(pace) = setup.pace {
-            parts.push(format!("{}/s", rate(pace.peak())));
+            let (from, to, over) = pace.course();
+            parts.push(if over.is_zero() {
+                format!("{}/s", rate(to))
+            } else {
+                format!("{} to {}/s over {}", rate(from), rate(to), duration(over))
+            });
+            if pace.arrivals == Arrivals::Poisson {
+                parts.push("at random".to_owned());
+            }
         }
     }
     parts.push(format!("MQTT {}", setup.version));
@@ -188,7 +196,8 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
         table.line("received", &figure(counts.received, rates.received_per_s))?;
     }
     let account = &report.account;
-    if account.expected > 0 {
+    // Where others publish, nothing is known of what should come.
+    if account.expected > 0 && report.setup.publishers.count > 0 {
         table.line("expected", &number(account.expected))?;
         let exact = if account.exact { "" } else { "  at least" };
         let lost = number(account.lost) + exact;
@@ -209,7 +218,15 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
             account.pending,
             "  when the run was ended",
         ),
-        ("duplicated", counts.duplicated, ""),
+        (
+            "duplicated",
+            report.duplicated(),
+            if account.surplus > 0 {
+                "  more than were sent, if no other client sent them"
+            } else {
+                ""
+            },
+        ),
         ("reordered", counts.out_of_order, ""),
         ("corrupted", counts.corrupted, ""),
         (
@@ -225,6 +242,16 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
         if count > 0 {
             table.alarm(name, &(number(count) + remark))?;
         }
+    }
+    if !report.setup.unverified().is_empty() {
+        table.line(
+            "no stamps",
+            "  only counted: which were lost, repeated, reordered and how",
+        )?;
+        table.line(
+            "",
+            "  late is not known; with MQTT 5, or --stamp payload, it is",
+        )?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 mod number;
 mod reprint;
 
-use super::digits::{decimal, padded};
+use crate::digits::{decimal, padded};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{Properties, Value};
 

@@ -1,6 +1,6 @@
 //! Width, precision and padding, as C's printf and mosquitto's own code have them.
 
-use crate::output::digits::decimal;
+use crate::digits::decimal;
 
 /// What may stand between the `%` and its letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
 
-use crate::output::digits::{decimal, padded};
+use crate::digits::{decimal, padded};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {

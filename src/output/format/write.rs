@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::time::Pieces;
 use super::{Complaint, Layout, Number, Step, Template, float, hex};
+use crate::digits::padded;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::properties::{PropertyId, Value};
-use crate::output::digits::padded;
 use crate::output::spread::spread;
 use crate::output::time::Clock;
 use crate::output::{cjson, json, terminal};

@@ -1,6 +1,6 @@
 //! The terminal of a picture: a screen of its own, and afterwards everything as it was.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
@@ -40,9 +40,10 @@ impl Screen {
             && let Ok(before) = termios::tcgetattr(io::stdin())
         {
             let mut silent = before.clone();
-            // Ctrl-C stays what it is; Ctrl-Z would leave the picture behind on somebody else's terminal.
+            // Ctrl-C stays what it is; Ctrl-Z and Ctrl-\ would leave the picture behind on somebody else's terminal.
             silent.local_modes.remove(LocalModes::ECHO);
             silent.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+            silent.special_codes[SpecialCodeIndex::VQUIT] = DISABLED;
             // In the background a terminal refuses, or stops us: then keys may well echo.
             if is_foreground()
                 && termios::tcsetattr(io::stdin(), OptionalActions::Now, &silent).is_ok()
@@ -88,7 +89,12 @@ impl Screen {
 }
 
 impl Drop for Screen {
+    /// What a panic leaves to do.
     fn drop(&mut self) {
+        if self.entered {
+            let _ = io::stdout().write_all(LEAVE);
+            let _ = io::stdout().flush();
+        }
         self.restore_keyboard();
     }
 }

@@ -3,7 +3,8 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{Read, Write},
+    io::{PipeReader, Read, Write},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock},
@@ -112,6 +113,12 @@ impl Mozzie {
         self
     }
 
+    /// The reading end of this pipe as stdin.
+    pub fn stdin_pipe(mut self, pipe: PipeReader) -> Self {
+        self.input = Some(File::from(OwnedFd::from(pipe)));
+        self
+    }
+
     /// A stderr whose reader has gone.
     pub fn without_stderr(mut self) -> Self {
         self.stderr_closed = true;
@@ -147,9 +154,12 @@ impl Mozzie {
         running.finish()
     }
 
-    /// Starts it with a pipe as stdin that the test writes to.
+    /// Starts it with a pipe as stdin that the test writes to, unless it was given another stdin.
     pub fn start(mut self) -> Running {
-        self.command.stdin(Stdio::piped());
+        match self.input.take() {
+            Some(file) => self.command.stdin(file),
+            None => self.command.stdin(Stdio::piped()),
+        };
         self.spawn()
     }
 

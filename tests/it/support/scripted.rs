@@ -124,6 +124,14 @@ impl Peer {
         connect
     }
 
+    /// Reads CONNECT and refuses it, in MQTT 3 and in MQTT 5, until the program leaves.
+    pub fn refuse(&mut self, (return_code, reason): (u8, u8)) {
+        self.connect();
+        let code = if self.v5 { reason } else { return_code };
+        self.send(wire::connack(self.v5, false, code));
+        self.until_closed();
+    }
+
     /// Reads SUBSCRIBE and grants every filter at QoS 2.
     pub fn grant(&mut self) -> Frame {
         let subscribe = self.expect(wire::SUBSCRIBE);

@@ -18,6 +18,10 @@ pub const UNSUBSCRIBE: u8 = 10;
 pub const PINGREQ: u8 = 12;
 pub const DISCONNECT: u8 = 14;
 
+/// Refusals of a login in CONNACK: the return code of MQTT 3 and the reason code of MQTT 5.
+pub const BAD_LOGIN: (u8, u8) = (4, 0x86);
+pub const NOT_AUTHORIZED: (u8, u8) = (5, 0x87);
+
 pub const PINGRESP_BYTES: [u8; 2] = [0xd0, 0];
 
 /// A whole packet as it came.

@@ -1,6 +1,8 @@
-//! Whole numbers as decimal digits, without the detour over formatting machinery.
+//! Whole numbers as decimal digits, without the detour over formatting machinery or an allocation.
 
-pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
+use bytes::BufMut;
+
+pub fn decimal(mut number: u64, out: &mut impl BufMut) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -11,11 +13,11 @@ pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
             break;
         }
     }
-    out.extend_from_slice(&digits[at..]);
+    out.put_slice(&digits[at..]);
 }
 
 /// The last digits of a number, with leading zeros.
-pub(super) fn padded<const COUNT: usize>(mut number: u32, out: &mut Vec<u8>) {
+pub fn padded<const COUNT: usize>(mut number: u32, out: &mut Vec<u8>) {
     let mut digits = [b'0'; COUNT];
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;

@@ -1,0 +1,51 @@
+//! `--wait-for-broker`: no load before the broker has accepted one connection.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bench::BenchPlan;
+use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
+use crate::error::Error;
+use crate::mqtt::properties::Properties;
+use crate::mqtt::reason::Reason;
+use crate::net::{Address, Bind, Endpoint, Retry};
+use crate::signal::Signals;
+
+/// Connects as the load's first connection will, again and again, and leaves at once.
+pub async fn until_accepted(
+    load: &BenchPlan,
+    endpoint: &Endpoint,
+    sources: &[IpAddr],
+    wait: Duration,
+) -> Result<(), Error> {
+    let mut endpoint = endpoint.clone();
+    if let (Address::Tcp(address), Some(source)) = (&mut endpoint.address, sources.first()) {
+        address.bind = Some(Bind::One(*source));
+    }
+    let plan = ConnectionPlan {
+        endpoint,
+        settings: Arc::new(load.session.clone()),
+        identity: load
+            .first_identity()
+            .map_err(crate::bench::BenchError::from)?,
+        typed_id: None,
+        wait_for_broker: Some(wait),
+        retry: Retry::default(),
+        reconnect: Reconnect::default(),
+    };
+    let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+    let mut client = Client::new(plan, None);
+    loop {
+        tokio::select! {
+            event = client.next(true) => if let ClientEvent::Connected { .. } = event? {
+                // How it ends is not worth a word: the load begins.
+                let _ = client.close(Some(Reason::SUCCESS), Properties::new(), false).await;
+                return Ok(());
+            },
+            signal = signals.next() => {
+                return Err(Error::Interrupted(signal, Some("no result".to_owned())));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The specification's flows as tables, for each version.
+//!
+//! `publishing`, `receiving`, `requests` as the session's own files; `connection`: its beginning, its life signs, its end.
+
+mod connection;
+mod publishing;
+mod receiving;
+mod requests;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::mqtt::packet::{Message, Publish};
+use crate::mqtt::properties::{Place, Property, Value};
+use crate::mqtt::text::Text;
+use crate::mqtt::{QoS, Version, topic};
+
+const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
+
+struct Peer {
+    session: Session,
+    version: Version,
+    now: Instant,
+    input: BytesMut,
+}
+
+fn text(s: &str) -> Text {
+    Text::try_from(s).unwrap()
+}
+
+fn properties(place: Place, list: &[(PropertyId, Value)]) -> Properties {
+    let mut all = Properties::new();
+    for (id, value) in list {
+        all.push(place, Property::new(*id, value.clone()).unwrap())
+            .unwrap();
+    }
+    all
+}
+
+fn ack(packet_id: u16) -> Ack {
+    Ack {
+        packet_id,
+        ..Ack::default()
+    }
+}
+
+fn message(topic: &str, qos: QoS) -> Message {
+    Message {
+        topic: topic::parse_name(topic).unwrap(),
+        payload: Bytes::from_static(b"x"),
+        qos,
+        ..Message::default()
+    }
+}
+
+impl Peer {
+    fn new(settings: Settings) -> Self {
+        let now = Instant::now();
+        let version = settings.version;
+        let identity = Identity {
+            client_id: text("me"),
+            ..Identity::default()
+        };
+        let mut session = Session::new(Arc::new(settings), identity, now);
+        session.open(now).unwrap();
+        Self {
+            session,
+            version,
+            now,
+            input: BytesMut::new(),
+        }
+    }
+
+    fn connected(settings: Settings) -> Self {
+        Self::connected_with(settings, &[])
+    }
+
+    fn connected_with(settings: Settings, list: &[(PropertyId, Value)]) -> Self {
+        let mut peer = Self::new(settings);
+        peer.sent();
+        let connack = ConnAck {
+            properties: properties(Place::ConnAck, list),
+            ..ConnAck::default()
+        };
+        let events = peer.gets(Packet::ConnAck(connack)).unwrap();
+        assert!(matches!(events[..], [Event::Connected(_)]));
+        peer
+    }
+
+    fn version(version: Version) -> Self {
+        Self::connected(Settings {
+            version,
+            ..Settings::default()
+        })
+    }
+
+    fn reconnected(&mut self, session_present: bool) -> Vec<Event> {
+        self.session.closed();
+        self.input.clear();
+        self.session.open(self.now).unwrap();
+        self.sent();
+        self.gets(Packet::ConnAck(ConnAck {
+            session_present,
+            ..ConnAck::default()
+        }))
+        .unwrap()
+    }
+
+    /// What the session has written since the last call.
+    fn sent(&mut self) -> Vec<Packet> {
+        let mut bytes = BytesMut::from(self.session.output());
+        self.session.wrote(bytes.len(), self.now);
+        let mut packets = Vec::new();
+        while let Some(packet) = codec::decode(self.version, &mut bytes, MAX_PACKET_SIZE).unwrap() {
+            packets.push(packet);
+        }
+        packets
+    }
+
+    fn gets(&mut self, packet: Packet) -> Result<Vec<Event>, SessionError> {
+        codec::encode(self.version, &packet, &mut self.input).unwrap();
+        self.events()
+    }
+
+    fn gets_bytes(&mut self, bytes: &[u8]) -> Result<Vec<Event>, SessionError> {
+        self.input.extend_from_slice(bytes);
+        self.events()
+    }
+
+    fn events(&mut self) -> Result<Vec<Event>, SessionError> {
+        let mut events = Vec::new();
+        while let Some(event) = self.session.next(self.now, &mut self.input)? {
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    fn publish(&mut self, qos: QoS, token: u64) -> u16 {
+        self.session.publish(message("t", qos), token).unwrap()
+    }
+}
