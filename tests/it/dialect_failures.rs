@@ -481,6 +481,10 @@ fn tls_handshakes_that_fail() {
         };
         for tool in ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"] {
             assert_eq!(ours(tool, add), end(14, HANDSHAKE));
+            // Some breaks are none to mosquitto_sub 2.1, which then comes back for ever.
+            if tool == "mosquitto_sub" && !is_2_0() {
+                continue;
+            }
             let theirs = their_end(tool, add);
             let late = if is_2_0() {
                 end(8, TLS)
