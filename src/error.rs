@@ -6,7 +6,7 @@ mod mosquitto;
 use std::io;
 use std::path::PathBuf;
 
-pub use mosquitto::reason_text as mosquitto_reason;
+pub use mosquitto::{reason_text as mosquitto_reason, refusal_of_lines};
 
 use crate::bench::{BenchError, ConnectionError};
 use crate::broker::BrokerError;
@@ -149,6 +149,14 @@ impl Verdict {
             code: 1,
             text: text.into(),
             usage: String::new(),
+        }
+    }
+
+    /// The broker has ended the connection of mosquitto_pub.
+    pub fn not_connected() -> Self {
+        Self {
+            code: mosquitto::code::NOT_CONNECTED,
+            ..Self::usage("Error: The client is not currently connected\n")
         }
     }
 

@@ -244,10 +244,9 @@ impl Patience {
             (_, Reconnect::Never) => false,
             (Break::Refused(reason), _) => hopeful && passes_before_accepting(reason),
             (Break::NoConnAck, _) => hopeful,
-            // What the broker says ends mosquitto_sub's work.
-            (Break::Ended(_), Reconnect::WhenReached) => false,
             (Break::Ended(reason), Reconnect::WhenAccepted) => passes(reason),
-            (Break::Silent | Break::NoPingResp, Reconnect::WhenReached) => true,
+            // To mosquitto_sub 2.1 a DISCONNECT is a break like any other.
+            (Break::Ended(_) | Break::Silent | Break::NoPingResp, Reconnect::WhenReached) => true,
             // It would want it again.
             (Break::CertificateWanted, Reconnect::WhenReached) => false,
             (

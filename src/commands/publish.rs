@@ -12,7 +12,7 @@ use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::dialect::Dialect;
-use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
+use crate::error::{Error, Refusal, Verdict, mosquitto_reason, refusal_of_lines};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
@@ -37,6 +37,8 @@ const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
+    /// `-l`
+    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -68,6 +70,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     };
     let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
+    let lines = args.input.stdin_lines;
     connection.reconnect = conduct.reconnect;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
@@ -86,6 +89,7 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     )?;
     Ok(PublishPlan {
         connection,
+        lines,
         conduct,
         messages,
         unsent,
@@ -107,6 +111,8 @@ fn progress(args: &PublishArgs, conduct: Conduct) -> Option<Progress> {
 
 struct Publisher<'a> {
     client: Client,
+    /// Messages are lines of stdin, of which mosquitto_pub ends otherwise.
+    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -135,6 +141,7 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
+            lines: plan.lines,
             conduct: plan.conduct,
             messages: plan.messages,
             unsent: plan.unsent,
@@ -320,7 +327,12 @@ impl<'a> Publisher<'a> {
             ack.packet_id,
             mosquitto_reason(ack.reason)
         );
-        if let Some(why) = ack.properties.text(PropertyId::ReasonString) {
+        // Of a PUBREC its library forgets the words.
+        let why = match ack.qos {
+            QoS::ExactlyOnce => None,
+            _ => ack.properties.text(PropertyId::ReasonString),
+        };
+        if let Some(why) = why {
             text.push_str(&format!("{why}\n"));
         }
         self.diagnostics.mosquitto(&text);
@@ -449,7 +461,21 @@ impl<'a> Publisher<'a> {
         if accounted && (self.stopped || !matches!(end, End::Complete)) {
             outcome.take_the_rest(&end, &mut signals).await;
         }
-        outcome.judge(end, accepted)
+        // A broker that breaks the protocol is what mosquitto_pub tells of, whatever is unacknowledged.
+        let end = match end {
+            End::Failed(error @ Error::Session(_)) if !accounted => return Err(error),
+            // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
+            End::Failed(Error::Ended(bye)) if !accounted && bye.reason != Reason::SUCCESS => {
+                return Err(Verdict::not_connected().into());
+            }
+            end => end,
+        };
+        match outcome.judge(end, accepted) {
+            Err(Error::Refused(connack)) if self.lines && !accounted => {
+                Err(refusal_of_lines(&connack).into())
+            }
+            judged => judged,
+        }
     }
 }
 

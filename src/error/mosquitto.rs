@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::Error;
+use super::{Error, Verdict};
 use crate::dialect::Tool;
+use crate::mqtt::codec::DecodeError;
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{PublishError, SessionError};
@@ -14,14 +15,17 @@ pub(super) mod code {
     pub const PROTOCOL: u8 = 2;
     pub const NOT_CONNECTED: u8 = 4;
     pub const CONNECTION_LOST: u8 = 7;
-    pub const TLS: u8 = 8;
     pub const AUTH: u8 = 11;
+    /// The operating system's; of a failed handshake OpenSSL says "protocol error".
+    pub const ERRNO: u8 = 14;
     pub const PROXY: u8 = 16;
+    pub const MALFORMED: u8 = 21;
     pub const QOS_NOT_SUPPORTED: u8 = 24;
     pub const OVERSIZE_PACKET: u8 = 25;
     pub const TIMEOUT: u8 = 27;
 }
 
+const REFUSED: &str = "Error: The connection was refused\n";
 pub(super) const LOST: &str = "Error: The connection was lost\n";
 const PROTOCOL: &str =
     "Error: A network protocol error occurred when communicating with the broker\n";
@@ -36,6 +40,7 @@ impl Error {
                 SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => {
                     code::CONNECTION_LOST
                 }
+                SessionError::Decode(error) if is_malformed(error) => code::MALFORMED,
                 SessionError::Decode(_)
                 | SessionError::Protocol { .. }
                 | SessionError::Encode(_) => code::PROTOCOL,
@@ -84,6 +89,9 @@ impl Error {
             Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(connack) => refusal(connack, tool),
                 SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => LOST.into(),
+                SessionError::Decode(error) if is_malformed(error) => {
+                    "Error: Malformed packet\n".into()
+                }
                 SessionError::Decode(_)
                 | SessionError::Protocol { .. }
                 | SessionError::Encode(_) => PROTOCOL.into(),
@@ -151,25 +159,38 @@ fn os_reason(error: &io::Error) -> String {
     }
 }
 
+/// Whether its library says so; of SUBACK it says that the protocol is broken.
+fn is_malformed(error: &DecodeError) -> bool {
+    matches!(error, DecodeError::Malformed { packet, .. } if *packet != "SUBACK")
+}
+
 fn refusal(connack: &ConnAck, tool: Tool) -> String {
     let reason = connack.reason;
-    let mut text = format!("Connection error: {}", connack_text(reason));
-    match (reason, tool) {
-        (Reason::UNSUPPORTED_PROTOCOL_VERSION, Tool::Rr) => {
-            text.push_str(". mosquitto_rr only supports connecting to an MQTT v5 broker");
-        }
-        (Reason::UNSUPPORTED_PROTOCOL_VERSION, _) => {
-            text.push_str(". Try connecting to an MQTT v5 broker, or use MQTT v3.x mode.");
-        }
-        _ => {}
+    // mosquitto_rr reads the numbers of 3.1.1 as those of MQTT 5.
+    let why = match tool {
+        Tool::Rr => reason_text(reason).to_owned(),
+        Tool::Pub | Tool::Sub => connack_text(reason),
+    };
+    let mut text = format!("Connection error: {why}");
+    if reason == Reason::UNSUPPORTED_PROTOCOL_VERSION && tool != Tool::Rr {
+        text.push_str(". Try connecting to an MQTT v5 broker, or use MQTT v3.x mode.");
     }
     text.push('\n');
     match tool {
         Tool::Pub if reason.is_error() => text.push_str(PROTOCOL),
-        Tool::Pub => text.push_str("Error: The connection was refused\n"),
+        Tool::Pub => text.push_str(REFUSED),
         Tool::Sub | Tool::Rr => {}
     }
     text
+}
+
+/// How mosquitto_pub ends with `-l` at a broker that refuses it: whatever the reason, the last line is the same.
+pub fn refusal_of_lines(connack: &ConnAck) -> Verdict {
+    let why = refusal(connack, Tool::Sub);
+    Verdict {
+        code: connack.reason.0,
+        ..Verdict::usage(format!("{why}{REFUSED}"))
+    }
 }
 
 fn connack_text(reason: Reason) -> String {
@@ -199,7 +220,7 @@ fn dial_exit_code(error: &DialError) -> u8 {
             ProxyProblem::Unreachable { .. } => code::NOT_CONNECTED,
             _ => code::PROXY,
         },
-        DialError::Tls { .. } => code::TLS,
+        DialError::Tls { .. } => code::ERRNO,
         DialError::WebSocket { .. }
         | DialError::TimedOut {
             layer: Layer::Proxy | Layer::Tls | Layer::WebSocket,
@@ -220,20 +241,20 @@ fn dial(error: &DialError) -> String {
         DialError::NameNotFound { .. } | DialError::Srv { .. } => {
             "Unable to connect (Lookup error).\n".into()
         }
-        // What 2.1 really says of every TCP connection that cannot be made: the reason is gone by
-        // then. A script that greps for it must find it.
+        // No path of a socket at all: empty, or too long.
+        DialError::Unix { error, .. } if error.kind() == io::ErrorKind::InvalidInput => {
+            "Unable to connect (Invalid input).\n".into()
+        }
+        // What 2.1 really says of every connection that cannot be made: the reason is gone by then. A
+        // script that greps for it must find it.
         DialError::Connect { .. }
         | DialError::Bind { .. }
         | DialError::BindFamily { .. }
+        | DialError::Unix { .. }
         | DialError::TimedOut {
             layer: Layer::Resolve | Layer::Connect,
             ..
         } => "Error: Bad file descriptor\n".into(),
-        // No path of a socket at all: empty, or too long.
-        DialError::Unix { error, .. } if error.kind() == io::ErrorKind::InvalidInput => {
-            "Unable to connect (Invalid function arguments provided).\n".into()
-        }
-        DialError::Unix { error, .. } => format!("Error: {}\n", os_reason(error)),
         DialError::Proxy { problem, .. } => match problem {
             ProxyProblem::LoginWanted
             | ProxyProblem::LoginRefused
@@ -244,7 +265,7 @@ fn dial(error: &DialError) -> String {
             }
             _ => "Error: Proxy error\n".into(),
         },
-        DialError::Tls { .. } => "Error: A TLS error occurred\n".into(),
+        DialError::Tls { .. } => "Error: Protocol error\n".into(),
         DialError::TimedOut { .. } | DialError::WebSocket { .. } => LOST.into(),
     }
 }

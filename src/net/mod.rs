@@ -30,7 +30,7 @@ pub use {
     dial::{Dialed, Steps, dial, dial_timed},
     endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
-    proxy::{Proxy, ProxyError, ProxyKind, ProxyProblem},
+    proxy::{Login, Proxy, ProxyError, ProxyKind, ProxyProblem},
     retry::{Backoff, Retry},
     secret::Secret,
     srv::{CertificateName, Srv, SrvProblem},

@@ -101,13 +101,7 @@ impl Diagnostics {
     pub fn complain(&self, complaint: &Complaint<'_>) {
         match (self.dialect, complaint) {
             (Dialect::Native, _) => self.warn(&complaint.to_string()),
-            (Dialect::Mosquitto(_), Complaint::Json { .. }) => {
-                self.mosquitto(&complaint.mosquitto_text());
-            }
-            // Of a number it complains in spite of --quiet.
-            (Dialect::Mosquitto(_), Complaint::Float { .. } | Complaint::Double { .. }) => {
-                raw(&complaint.mosquitto_text());
-            }
+            (Dialect::Mosquitto(_), complaint) => self.mosquitto(&complaint.mosquitto_text()),
         }
     }
 

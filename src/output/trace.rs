@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::mqtt::packet::{Disconnect, Packet, Publish, Subscription};
+use crate::mqtt::packet::{ConnAck, Disconnect, Packet, Publish, Subscription};
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::session::{Direction, Observer};
 
@@ -27,8 +27,8 @@ impl Trace {
             if let Packet::ConnAck(connack) = packet
                 && connack.reason.0 != 0
             {
-                let goodbye = Packet::Disconnect(Disconnect::default());
-                narrator.tell(Direction::Sent, &goodbye, &mut lines);
+                narrator.goodbye(&mut lines);
+                narrator.library_goodbye(connack, &mut lines);
             }
         })
     }
@@ -56,6 +56,9 @@ pub(super) fn at_once() -> Observer {
         };
         let mut lines = String::new();
         narrator.tell(sight.direction, packet, &mut lines);
+        if let Packet::ConnAck(connack) = packet {
+            narrator.library_goodbye(connack, &mut lines);
+        }
         let mut stdout = std::io::stdout().lock();
         let _ = stdout
             .write_all(lines.as_bytes())
@@ -88,6 +91,9 @@ pub(super) fn hex(bytes: &[u8], len: usize) -> String {
     out
 }
 
+/// How mosquitto's library shows a client without an identifier. Of CONNACK it prints what the C library makes of it.
+const NO_ID: &str = "null";
+
 #[derive(Default)]
 struct Narrator {
     client_id: Option<String>,
@@ -102,12 +108,6 @@ impl Narrator {
         {
             self.client_id = Some(connect.client_id.to_string());
         }
-        let written = match direction {
-            Direction::Sent => self.sent(packet, out),
-            Direction::Received => self.received(packet, out),
-        };
-        // a String takes everything
-        let _ = written;
         if let Packet::ConnAck(connack) = packet
             && let Some(id) = connack
                 .properties
@@ -115,10 +115,31 @@ impl Narrator {
         {
             self.client_id = Some(id.to_string());
         }
+        let written = match direction {
+            Direction::Sent => self.sent(packet, out),
+            Direction::Received => self.received(packet, out),
+        };
+        // a String takes everything
+        let _ = written;
+    }
+
+    fn goodbye(&mut self, out: &mut String) {
+        self.tell(
+            Direction::Sent,
+            &Packet::Disconnect(Disconnect::default()),
+            out,
+        );
+    }
+
+    /// To mosquitto's library a refusal with a reason of MQTT 5 is an error, which it tells the broker.
+    fn library_goodbye(&mut self, connack: &ConnAck, out: &mut String) {
+        if connack.reason.is_error() {
+            self.goodbye(out);
+        }
     }
 
     fn sent(&mut self, packet: &Packet, out: &mut String) -> std::fmt::Result {
-        let id = self.client_id.as_deref().unwrap_or("(null)").to_owned();
+        let id = self.client_id.as_deref().unwrap_or(NO_ID).to_owned();
         let name = packet.name();
         match packet {
             Packet::Publish(publish) => {
@@ -165,10 +186,11 @@ impl Narrator {
     }
 
     fn received(&mut self, packet: &Packet, out: &mut String) -> std::fmt::Result {
-        let id = self.client_id.as_deref().unwrap_or("(null)");
+        let id = self.client_id.as_deref().unwrap_or(NO_ID);
         let name = packet.name();
         match packet {
             Packet::ConnAck(connack) => {
+                let id = self.client_id.as_deref().unwrap_or("(null)");
                 writeln!(out, "Client {id} received CONNACK ({})", connack.reason.0)
             }
             Packet::Publish(publish) => {

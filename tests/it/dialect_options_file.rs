@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::needs;
-use crate::support::{Mozzie, Scripted, called, free_port, mozzie, program_at, wire};
+use crate::support::{Mozzie, Scripted, called, free_port, mozzie, theirs, wire};
 
 /// Runs `program` against a broker that welcomes it; the topic, QoS and payload of what it publishes.
 fn published(version5: bool, program: impl FnOnce(u16) -> Mozzie) -> Vec<(String, u8, Vec<u8>)> {
@@ -33,7 +33,7 @@ fn the_default_file_is_read_and_the_command_line_has_the_last_word() {
     let home = TempDir::new().unwrap();
     fs::create_dir(home.path().join(".config")).unwrap();
     fs::write(home.path().join(".config/mosquitto_pub"), FILE).unwrap();
-    let theirs = |words: &str| program_at("/usr/bin/mosquitto_pub".as_ref(), words);
+    let theirs = |words: &str| theirs("mosquitto_pub", words);
     let ours = |words: &str| called("mosquitto_pub", words);
     for tool in [&theirs as &dyn Fn(&str) -> Mozzie, &ours] {
         let xdg = published(false, |_| {

@@ -229,7 +229,7 @@ fn with_tls_the_certificate_must_be_the_domains_and_for_mosquitto_the_targets() 
     needs!("mosquitto", "openssl");
     let ca = certs().path("ca.crt");
     let words = "-S -h other.example -t a -m x -q 1";
-    for (certificate, native, mosquitto) in [("wrong-name", 0, 8), ("server", 3, 0)] {
+    for (certificate, native, mosquitto) in [("wrong-name", 0, 14), ("server", 3, 0)] {
         let broker = Mosquitto::config().tls_with(certs(), certificate).start();
         let server = NameServer::start(Says::Records(vec![(0, 0, broker.port, "localhost")]));
         let run = |program: Mozzie| asking(program, &server).option("--cafile", &ca).run();

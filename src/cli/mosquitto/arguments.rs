@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::property::Typed as Properties;
 use super::table::{self, Opt, Takes};
-use super::{FormatCheck, number, url};
+use super::{FormatCheck, number, proxy, url};
 use crate::cli::subscribe::RetainHandlingArg;
 use crate::dialect::Tool;
 use crate::error::Verdict;
@@ -110,14 +110,23 @@ fn bad(text: &str) -> Verdict {
     Verdict::usage(format!("Error: {text}\n"))
 }
 
+fn two_messages() -> Verdict {
+    flaw("Only one type of message can be sent at once.")
+}
+
 fn text(value: &OsStr) -> String {
     value.to_string_lossy().into_owned()
 }
 
-/// UTF-8, or the complaint about it.
+/// UTF-8 as mosquitto's library takes it, which is without what MQTT only advises against; or the complaint about it.
 fn utf8<'a>(label: &str, value: &'a OsStr) -> Result<&'a str, Verdict> {
+    let unwelcome = |c: char| {
+        let code = u32::from(c);
+        c.is_control() || (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
+    };
     value
         .to_str()
+        .filter(|text| text.len() <= 65_536 && !text.contains(unwelcome))
         .ok_or_else(|| flaw(&format!("Malformed UTF-8 in {label} argument.")))
 }
 
@@ -144,6 +153,9 @@ impl Typed {
                     after
                 }
                 Takes::Word(missing) => {
+                    if matches!(entry.option, Opt::Message | Opt::File) && self.input.is_some() {
+                        return Err(two_messages());
+                    }
                     let [value, after @ ..] = after else {
                         return Err(flaw(&format!("{missing}.")));
                     };
@@ -175,7 +187,11 @@ impl Typed {
             Opt::MessageRate => &mut self.message_rate,
             Opt::NoDelay => &mut self.nodelay,
             Opt::NoNewline => &mut self.no_newline,
-            Opt::NoRetained => &mut self.no_retained,
+            Opt::NoRetained => {
+                // asks the broker for none, until another word says otherwise
+                self.retain_handling = Some(RetainHandlingArg::Never);
+                &mut self.no_retained
+            }
             Opt::NoTls => &mut self.no_tls,
             Opt::Pretty => &mut self.pretty,
             Opt::Quiet => &mut self.quiet,
@@ -224,8 +240,14 @@ impl Typed {
             Opt::Username => self.username = Some(word),
             Opt::Password => self.password = Some(word),
             Opt::Port => self.port = Some(port(&word)?),
-            Opt::Proxy => self.proxy = Some(proxy(&word)?),
-            Opt::Url => self.url(tool, &word)?,
+            Opt::Proxy => {
+                let silenced = |verdict: Verdict| match self.quiet {
+                    true => Verdict::silent(verdict.code),
+                    false => verdict,
+                };
+                self.proxy = Some(proxy::parse(&word).map_err(silenced)?);
+            }
+            Opt::Url => self.url(tool, value)?,
             Opt::Id | Opt::IdPrefix => self.identify(option, word)?,
             Opt::KeepAlive => self.keep_alive = Some(keep_alive(&word)?),
             Opt::MaxInFlight => self.max_in_flight = Some(max_in_flight(&word)?),
@@ -279,12 +301,12 @@ impl Typed {
                     Some(valid.ok_or_else(|| flaw(&format!("Invalid timeout \"{seconds}\".")))?);
             }
             Opt::RandomFilter => {
-                let percent = number::decimal(&word);
-                // More than all is all.
-                if percent < 0.1 {
+                // In tenths of a percent they are held against 10,000, so its percent is a tenth of one.
+                let tenths = (10.0 * number::decimal(&word)) as i64;
+                if !(1..=10_000).contains(&tenths) {
                     return Err(flaw("--random-filter chance must be between 0.1-100.0"));
                 }
-                self.random_filter = Some(percent.min(100.0));
+                self.random_filter = Some(tenths as f64 / 100.0);
             }
             Opt::RetainHandling => {
                 self.retain_handling = Some(match word.as_str() {
@@ -311,7 +333,7 @@ impl Typed {
     fn input(&mut self, input: Input) -> Result<(), Verdict> {
         match self.input.replace(input) {
             None => Ok(()),
-            Some(_) => Err(flaw("Only one type of message can be sent at once.")),
+            Some(_) => Err(two_messages()),
         }
     }
 
@@ -335,8 +357,15 @@ impl Typed {
         Ok(())
     }
 
-    fn url(&mut self, tool: Tool, typed: &str) -> Result<(), Verdict> {
-        let url = url::parse(typed)?;
+    fn url(&mut self, tool: Tool, typed: &OsStr) -> Result<(), Verdict> {
+        let word = text(typed);
+        let url = url::parse(&word)?;
+        // Where the URL is no UTF-8, its topic decides.
+        let topic = match typed.to_str() {
+            None if url.topic.contains(char::REPLACEMENT_CHARACTER) => typed,
+            _ => OsStr::new(url.topic),
+        };
+        self.topic(tool, utf8("-L topic", topic)?)?;
         if url.tls {
             self.tls_os_certs = true;
         }
@@ -353,32 +382,33 @@ impl Typed {
         if let Some(password) = url.password {
             self.password = Some(password.to_owned());
         }
-        // An empty topic is as good as none.
-        match url.topic {
-            "" => Ok(()),
-            topic => self.topic(tool, topic),
-        }
+        Ok(())
     }
 }
 
+/// More levels than these are no topic to mosquitto's library.
+const MOST_SEPARATORS: usize = 200;
+
+fn is_too_deep(topic: &str) -> bool {
+    topic.bytes().filter(|byte| *byte == b'/').count() > MOST_SEPARATORS
+}
+
 fn name(what: &str, typed: &str) -> Result<String, Verdict> {
-    // The empty topic gets through to the library, as a topic alias needs it.
-    match topic::check_name(typed) {
-        Ok(()) | Err(topic::TopicError::Empty) => Ok(typed.to_owned()),
-        Err(_) => Err(bad(&format!(
+    match topic::parse_name(typed) {
+        Ok(_) if !is_too_deep(typed) => Ok(typed.to_owned()),
+        _ => Err(bad(&format!(
             "Invalid {what} topic '{typed}', does it contain '+' or '#'?"
         ))),
     }
 }
 
 fn filter(what: &str, typed: &str) -> Result<String, Verdict> {
-    topic::parse_filter(typed)
-        .map(|_| typed.to_owned())
-        .map_err(|_| {
-            bad(&format!(
-                "Invalid {what} topic '{typed}', are all '+' and '#' wildcards correct?"
-            ))
-        })
+    match topic::parse_filter(typed) {
+        Ok(_) if !is_too_deep(typed) => Ok(typed.to_owned()),
+        _ => Err(bad(&format!(
+            "Invalid {what} topic '{typed}', are all '+' and '#' wildcards correct?"
+        ))),
+    }
 }
 
 fn port(typed: &str) -> Result<u16, Verdict> {
@@ -428,19 +458,4 @@ fn qos(typed: &str, refuse: impl Fn(i64) -> Verdict) -> Result<QoS, Verdict> {
         .ok()
         .and_then(QoS::from_u8)
         .ok_or_else(|| refuse(level))
-}
-
-/// `socks5h://[user[:password]@]host[:port]`; our own parser reads what remains of it.
-fn proxy(typed: &str) -> Result<Proxy, Verdict> {
-    let rest = typed
-        .strip_prefix("socks5h://")
-        .ok_or_else(|| bad(&format!("Unsupported proxy protocol: {typed}")))?;
-    let place = rest.rsplit('@').next().unwrap_or(rest);
-    if let Some((_, port)) = place.split_once(':') {
-        let port = number::int(port);
-        if !(1..=65_535).contains(&port) {
-            return Err(bad(&format!("Invalid proxy port {port}")));
-        }
-    }
-    typed.parse().map_err(|_| bad("Invalid proxy."))
 }

@@ -4,10 +4,12 @@ use crate::dialect::Tool;
 
 /// The release of mosquitto whose clients these are like.
 const LIKE: &str = "2.1.2";
+/// What its library says of itself.
+const LIBRARY: &str = "2.1.0";
 
 const CONNECTION: &str = "\
 [-c] [-k keepalive] [-x session-expiry-interval] [-V version] [-o options-file]
-[-A bind_address] [--nodelay] [--ws] [--proxy socks-url]
+[-A bind_address] [--nodelay] [--ws] [-S] [--proxy socks-url]
 [-i id] [-I id_prefix] [-d] [--quiet]
 [--will-topic [--will-payload payload] [--will-qos qos] [--will-retain]]
 [{--cafile file | --capath dir} [--cert file] [--key file]
@@ -25,7 +27,8 @@ const SUB: &str = "\
 {[-h host] [--unix path] [-p port] [-u username] [-P password] -t topic | -L URL [-t topic]}
 [-q qos] [-C msg_count] [-W timeout_secs] [-E] [-R] [--retained-only] [--remove-retained]
 [--retain-as-published] [--retain-handling always | new | never]
-[-T filter_out] [-U topic ...] [-F format] [--pretty] [-N] [-v] [--random-filter chance]";
+[-T filter_out] [-U topic ...] [-F format] [--pretty] [-N] [-v] [-w|--watch]
+[--random-filter chance] [--message-rate]";
 
 const RR: &str = "\
 {[-h host] [--unix path] [-p port] [-u username] [-P password] -t topic | -L URL} -e response-topic
@@ -61,14 +64,13 @@ pub fn help(tool: Tool) -> String {
         Tool::Rr => "rr",
     };
     text.push_str(&format!(
-        "       {tool} --help\n\nThis is mozzie under mosquitto's name; 'mozzie {native} --help' explains every option.\n"
+        "       {tool} --help\n\nThis is mozzie {} under mosquitto's name; 'mozzie {native} --help' explains every option.\n",
+        env!("CARGO_PKG_VERSION")
     ));
     text
 }
 
+/// To the byte, for scripts that look for a version in it; `--help` says who it really is.
 pub fn version(tool: Tool) -> String {
-    format!(
-        "{tool} version {LIKE} running on mozzie {}.\n",
-        env!("CARGO_PKG_VERSION")
-    )
+    format!("{tool} version {LIKE} running on libmosquitto {LIBRARY}.\n")
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::arguments::{Input, Typed};
 use super::help;
+use super::property::Flaw;
 use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
     DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
@@ -12,8 +13,7 @@ use crate::cli::profile::ProfileArgs;
 use crate::cli::publish::{DeliveryArgs, InputArgs, MessageArgs, PublishArgs, RecordArgs};
 use crate::cli::request::{DEFAULT_JOBS, ExchangeArgs, RepliesArgs, RequestArgs, ServeArgs};
 use crate::cli::subscribe::{
-    DestinationArgs, LiveArgs, OutputArgs, RetainHandlingArg, RetainedArgs, StopArgs,
-    SubscribeArgs, SubscriptionArgs,
+    DestinationArgs, LiveArgs, OutputArgs, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
 use crate::cli::values::{Percent, Span, When};
@@ -33,7 +33,7 @@ fn refuse(text: &str) -> Verdict {
 }
 
 /// The rules that mosquitto checks when all is typed, in its order.
-pub fn check(typed: &mut Typed, tool: Tool) -> Result<PropertyArgs, Verdict> {
+pub fn check(typed: &mut Typed, tool: Tool) -> Result<(), Verdict> {
     if typed.will_topic.is_none() {
         if typed.will_payload.is_some() {
             return Err(refuse("Will payload given, but no will topic given."));
@@ -71,7 +71,7 @@ pub fn check(typed: &mut Typed, tool: Tool) -> Result<PropertyArgs, Verdict> {
     if version == Version::V5 {
         connect_properties(typed);
     }
-    std::mem::take(&mut typed.properties).check()
+    Ok(())
 }
 
 fn check_tls(typed: &Typed) -> Result<(), Verdict> {
@@ -135,15 +135,97 @@ fn connect_properties(typed: &mut Typed) {
     }
 }
 
-/// What is found out only when the options are handed to the library; no usage hint follows these.
-pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
+/// What is found out only when the options are handed to the library; no usage hint follows these, and `--quiet`
+/// silences them.
+fn check_library(typed: &Typed, tool: Tool, version: Version) -> Result<(), Verdict> {
+    check_options(typed, tool, version)
+        .and_then(|()| check_properties(typed, tool, version))
+        .map_err(|verdict| match typed.quiet {
+            true => Verdict::silent(verdict.code),
+            false => verdict,
+        })
+}
+
+/// Properties, in the order in which their packets would be sent.
+fn check_properties(typed: &Typed, tool: Tool, version: Version) -> Result<(), Verdict> {
+    let properties = &typed.properties;
+    let too_old = |place| version != Version::V5 && properties.are_there_any(place);
+    let unable = |why: &str| Verdict::usage(format!("Unable to connect ({why}).\n"));
+    if let Some(flaw) = properties.flaw(Place::Connect) {
+        return Err(unable(flaw.error().0));
+    }
+    if too_old(Place::Connect) {
+        return Err(unable("This feature is not supported"));
+    }
+    // mosquitto subscribes to nothing then, says nothing and waits.
+    let subscribing = [
+        (Place::Subscribe, "SUBSCRIBE"),
+        (Place::Unsubscribe, "UNSUBSCRIBE"),
+    ];
+    for (place, packet) in subscribing {
+        if let Some(flaw) = properties.flaw(place).filter(|_| tool != Tool::Pub) {
+            let why = flaw.error().0;
+            return Err(refuse(&format!("{packet} properties: {why}")));
+        }
+    }
+    if tool != Tool::Pub {
+        return Ok(());
+    }
+    let flaw = properties.flaw(Place::Publish);
+    if !too_old(Place::Publish) && flaw.is_none() {
+        return Ok(());
+    }
+    // With lines the library's error ends it; otherwise it is the connection that is then left.
+    Err(match (too_old(Place::Publish), flaw) {
+        (true, _) if typed.input == Some(Input::Lines) => Verdict {
+            code: 10,
+            ..refuse("This feature is not supported")
+        },
+        (false, Some(flaw)) if typed.input == Some(Input::Lines) => {
+            let (text, code) = flaw.error();
+            Verdict {
+                code,
+                ..refuse(text)
+            }
+        }
+        (false, Some(Flaw::Value)) => Verdict {
+            code: 7,
+            ..Verdict::usage(
+                "Error: Protocol error when communicating with broker.\n\
+                 Error: The connection was lost\n",
+            )
+        },
+        _ => Verdict {
+            code: 7,
+            ..refuse("The connection was lost")
+        },
+    })
+}
+
+fn check_options(typed: &Typed, tool: Tool, version: Version) -> Result<(), Verdict> {
+    if typed.id.as_deref() == Some("") {
+        return Err(refuse(match tool {
+            Tool::Pub => "Invalid id.",
+            Tool::Sub | Tool::Rr => "Invalid id and/or clean_session.",
+        }));
+    }
+    let will = &typed.properties;
+    let bad_will = will.flaw(Place::Will).is_some()
+        || (version != Version::V5 && will.are_there_any(Place::Will));
+    if typed.will_topic.is_some() && bad_will {
+        return Err(refuse("Problem setting will."));
+    }
     if typed.password.is_some() && typed.username.is_none() && version != Version::V5 {
         return Err(refuse("Problem setting username and/or password."));
     }
+    if typed.no_tls {
+        return Ok(());
+    }
     let uses_tls = uses_tls(typed);
-    if let Some(form) = typed.keyform.as_deref().filter(|_| uses_tls) {
+    if let Some(form) = typed.keyform.as_deref() {
         match form {
             "pem" => {}
+            "engine" if !uses_tls => {}
             "engine" => {
                 return Err(refuse(
                     "mozzie has no TLS engines, so --keyform must be pem.",
@@ -156,7 +238,7 @@ pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
             }
         }
     }
-    if let Some(engine) = typed.tls_engine.as_deref().filter(|_| uses_tls) {
+    if let Some(engine) = typed.tls_engine.as_deref() {
         return Err(refuse(&format!(
             "Problem setting TLS engine, is {engine} a valid engine?"
         )));
@@ -173,6 +255,9 @@ pub fn check_library(typed: &Typed, version: Version) -> Result<(), Verdict> {
         return Err(refuse(
             "Problem setting TLS options, check the options are valid.",
         ));
+    }
+    if typed.tls_keylog.is_some() && !uses_tls {
+        return Err(Verdict::usage("Unable to connect (Invalid input).\n"));
     }
     Ok(())
 }
@@ -239,8 +324,16 @@ fn connection(
         },
     );
     let host = typed.host.as_deref().unwrap_or(DEFAULT_HOST);
-    if host.is_empty() && typed.unix.is_none() {
-        return Err(Verdict::usage("Unable to connect (Lookup error).\n"));
+    let nowhere = match &typed.proxy {
+        Some(proxy) => proxy.host.is_empty(),
+        None => host.is_empty() && typed.unix.is_none(),
+    };
+    if nowhere {
+        let text = match typed.quiet {
+            true => "",
+            false => "Unable to connect (Lookup error).\n",
+        };
+        return Err(Verdict::usage(text));
     }
     // To the library, port 0 means that the host is the path of a socket.
     let unix = match &typed.unix {
@@ -292,16 +385,35 @@ fn connection(
 }
 
 /// The command for what was typed.
-pub fn command(tool: Tool, typed: Typed, mut properties: PropertyArgs) -> Result<Command, Verdict> {
+pub fn command(tool: Tool, typed: Typed) -> Result<Command, Verdict> {
     let version = version(&typed, tool);
+    match tool {
+        Tool::Pub => publish(typed, version),
+        Tool::Sub => subscribe(typed, version),
+        Tool::Rr => request(&typed, version),
+    }
+}
+
+/// What is left when the packets are known that will be sent.
+fn properties(typed: &Typed, tool: Tool, version: Version) -> PropertyArgs {
+    let mut properties = typed.properties.checked();
+    let never: &[Place] = match tool {
+        Tool::Pub => &[Place::Subscribe, Place::Unsubscribe],
+        Tool::Sub => &[Place::Publish],
+        Tool::Rr => &[Place::Unsubscribe],
+    };
+    never.iter().for_each(|place| properties.forget(*place));
     if typed.will_topic.is_none() {
         properties.forget(Place::Will);
     }
-    match tool {
-        Tool::Pub => publish(typed, properties, version),
-        Tool::Sub => subscribe(typed, properties, version),
-        Tool::Rr => request(&typed, properties, version),
+    if version != Version::V5 {
+        // mosquitto_pub leaves without a word then, and mosquitto_rr asks without them.
+        properties.forget(Place::Disconnect);
+        if tool == Tool::Rr {
+            properties.forget(Place::Publish);
+        }
     }
+    properties
 }
 
 fn debug(typed: &Typed) -> DebugArgs {
@@ -313,50 +425,46 @@ fn debug(typed: &Typed) -> DebugArgs {
     }
 }
 
-fn publish(
-    typed: Typed,
-    mut properties: PropertyArgs,
-    version: Version,
-) -> Result<Command, Verdict> {
+fn publish(typed: Typed, version: Version) -> Result<Command, Verdict> {
     let (Some(topic), Some(input)) = (typed.topics.last(), &typed.input) else {
         return Err(Verdict {
             usage: help::help(Tool::Pub),
             ..refuse("Both topic and message must be supplied.")
         });
     };
-    check_library(&typed, version)?;
-    // pub sends no such packets
-    properties.forget(Place::Subscribe);
-    properties.forget(Place::Unsubscribe);
+    check_library(&typed, Tool::Pub, version)?;
+    let properties = properties(&typed, Tool::Pub, version);
+    let mut connection = connection(&typed, properties, version)?;
+    let repeat = typed.repeat.unwrap_or(1);
+    if repeat > 1 {
+        // the next one when the one before is acknowledged
+        connection.session.max_in_flight = 1;
+    }
     let delay = Duration::try_from_secs_f64(typed.repeat_delay).unwrap_or(Duration::MAX);
     Ok(Command::Publish(Box::new(PublishArgs {
         message: MessageArgs {
             topic: Some(topic.clone()),
             qos: Some(typed.qos),
             retain: typed.retain,
-            repeat: typed.repeat.unwrap_or(1),
+            repeat,
             repeat_delay: Span(delay),
         },
         input: input_args(input),
         records: RecordArgs::default(),
         delivery: DeliveryArgs::default(),
-        connection: connection(&typed, properties, version)?,
+        connection,
         debug: debug(&typed),
     })))
 }
 
-fn subscribe(
-    typed: Typed,
-    mut properties: PropertyArgs,
-    version: Version,
-) -> Result<Command, Verdict> {
+fn subscribe(typed: Typed, version: Version) -> Result<Command, Verdict> {
     if typed.no_retained && typed.retained_only {
         return Err(Verdict::usage(
             "\nError: Combining '-R' and '--retained-only' makes no sense.\n",
         ));
     }
-    check_library(&typed, version)?;
-    properties.forget(Place::Publish);
+    check_library(&typed, Tool::Sub, version)?;
+    let properties = properties(&typed, Tool::Sub, version);
     let has_properties = version == Version::V5;
     Ok(Command::Subscribe(Box::new(SubscribeArgs {
         subscription: SubscriptionArgs {
@@ -380,7 +488,7 @@ fn subscribe(
             remove_retained: typed.remove_retained,
             // Before MQTT 5 there is no place for these, and nobody says so.
             retain_as_published: typed.retain_as_published && has_properties,
-            retain_handling: retain_handling(&typed).filter(|_| has_properties),
+            retain_handling: typed.retain_handling.filter(|_| has_properties),
         },
         output: output(&typed),
         destination: DestinationArgs::default(),
@@ -416,18 +524,7 @@ fn input_args(input: &Input) -> InputArgs {
     args
 }
 
-/// `-R` alone asks the broker for none.
-fn retain_handling(typed: &Typed) -> Option<RetainHandlingArg> {
-    typed
-        .retain_handling
-        .or(typed.no_retained.then_some(RetainHandlingArg::Never))
-}
-
-fn request(
-    typed: &Typed,
-    mut properties: PropertyArgs,
-    version: Version,
-) -> Result<Command, Verdict> {
+fn request(typed: &Typed, version: Version) -> Result<Command, Verdict> {
     let (Some(topic), Some(input), Some(response_topic)) =
         (typed.topics.last(), &typed.input, &typed.response_topic)
     else {
@@ -435,18 +532,16 @@ fn request(
             "All of topic, message, and response topic must be supplied.",
         ));
     };
-    if properties
-        .of(Place::Publish)
-        .get(PropertyId::ResponseTopic)
-        .is_some()
-    {
-        return Err(Verdict::usage(
-            "Error in PUBLISH properties: Duplicate response topic.\n",
-        ));
+    let sent = &typed.properties;
+    if sent.has(Place::Publish, PropertyId::ResponseTopic) || sent.flaw(Place::Publish).is_some() {
+        let text = match typed.quiet {
+            true => "",
+            false => "Error in PUBLISH properties: Duplicate response topic.\n",
+        };
+        return Err(Verdict::usage(text));
     }
-    check_library(typed, version)?;
-    // rr sends no such packet
-    properties.forget(Place::Unsubscribe);
+    check_library(typed, Tool::Rr, version)?;
+    let properties = properties(typed, Tool::Rr, version);
     let has_properties = version == Version::V5;
     Ok(Command::Request(Box::new(RequestArgs {
         exchange: ExchangeArgs {
@@ -462,7 +557,7 @@ fn request(
             window: 1,
             no_retained: typed.no_retained,
             retain_as_published: typed.retain_as_published && has_properties,
-            retain_handling: retain_handling(typed).filter(|_| has_properties),
+            retain_handling: typed.retain_handling.filter(|_| has_properties),
         },
         serve: ServeArgs {
             serve: false,

@@ -1,6 +1,6 @@
 //! The command lines of mosquitto_pub, mosquitto_sub and mosquitto_rr.
 //!
-//! table (the options) → arguments (each judged as it comes, with number, url, property) → lower (rules
+//! table (the options) → arguments (each judged as it comes, with number, url, proxy, property) → lower (rules
 //! between options; the arguments of mozzie's own commands). help: what `--help` prints.
 
 mod arguments;
@@ -8,6 +8,7 @@ mod help;
 mod lower;
 mod number;
 mod property;
+mod proxy;
 pub(super) mod table;
 mod url;
 
@@ -32,8 +33,8 @@ pub fn parse(tool: Tool, words: &[OsString], format: FormatCheck) -> Result<Pars
         Some(Asked::Version) => return Ok(Parsed::Print(help::version(tool))),
         None => {}
     }
-    let properties = lower::check(&mut typed, tool).map_err(|v| with_hint(v, tool))?;
-    let lowered = lower::command(tool, typed, properties).map_err(|verdict| match tool {
+    lower::check(&mut typed, tool).map_err(|v| with_hint(v, tool))?;
+    let lowered = lower::command(tool, typed).map_err(|verdict| match tool {
         Tool::Rr if verdict.text.starts_with("Error: All of") => with_hint(verdict, tool),
         _ => verdict,
     });

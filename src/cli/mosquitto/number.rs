@@ -5,11 +5,18 @@ pub fn whole(typed: &str) -> i64 {
     let (negative, digits) = sign(typed);
     let mut number: i64 = 0;
     for digit in digits.bytes().take_while(u8::is_ascii_digit) {
-        number = number
-            .saturating_mul(10)
-            .saturating_add(i64::from(digit - b'0'));
+        number = append(number, negative, 10, i64::from(digit - b'0'));
     }
-    if negative { -number } else { number }
+    number
+}
+
+/// One more digit; each end of the range is reached from its own side.
+fn append(number: i64, negative: bool, radix: u32, digit: i64) -> i64 {
+    let number = number.saturating_mul(i64::from(radix));
+    match negative {
+        true => number.saturating_sub(digit),
+        false => number.saturating_add(digit),
+    }
 }
 
 /// As [`whole`], in the 32 bits that atoi keeps.
@@ -19,7 +26,7 @@ pub fn int(typed: &str) -> i64 {
 
 /// The leading decimal number, 0 without one.
 pub fn decimal(typed: &str) -> f64 {
-    let typed = typed.trim_start();
+    let typed = behind_blanks(typed);
     (0..=typed.len())
         .rev()
         .filter_map(|end| typed.get(..end))
@@ -39,16 +46,18 @@ pub fn strict(typed: &str) -> Option<i64> {
     let mut number: i64 = 0;
     for digit in digits.chars() {
         let digit = i64::from(digit.to_digit(radix)?);
-        number = number
-            .saturating_mul(i64::from(radix))
-            .saturating_add(digit);
+        number = append(number, negative, radix, digit);
     }
-    let number = if negative { -number } else { number };
     (!digits.is_empty()).then_some(number)
 }
 
+/// Blanks are those of C, not those of Unicode.
+fn behind_blanks(typed: &str) -> &str {
+    typed.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r'])
+}
+
 fn sign(typed: &str) -> (bool, &str) {
-    let typed = typed.trim_start();
+    let typed = behind_blanks(typed);
     match typed.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, typed.strip_prefix('+').unwrap_or(typed)),
@@ -65,7 +74,10 @@ mod tests {
         assert_eq!(whole("-7.9"), -7);
         assert_eq!(whole("x"), 0);
         assert_eq!(whole("99999999999999999999"), i64::MAX);
+        assert_eq!(whole("-99999999999999999999"), i64::MIN);
+        assert_eq!(whole("\u{a0}5"), 0);
         assert_eq!(int("4294967297"), 1);
+        assert_eq!(int("-99999999999999999999"), 0);
         assert_eq!(decimal("0.25s"), 0.25);
         assert_eq!(decimal("-1"), -1.0);
         assert_eq!(decimal("x"), 0.0);

@@ -1,4 +1,4 @@
-//! `-D` as mosquitto judges it: word by word while parsing, and once more as a whole at the end.
+//! `-D` as mosquitto judges it: word by word while parsing; a packet as a whole when its library is to send it.
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use crate::mqtt::text::Text;
 /// Commands that mosquitto knows by name and whose packets nobody can give a property.
 const REFUSED: &[(&str, Place)] = &[
     ("auth", Place::Auth),
+    // of this one it does not say so
     ("connack", Place::ConnAck),
     ("puback", Place::Ack),
     ("pubcomp", Place::Ack),
@@ -19,6 +20,26 @@ const REFUSED: &[(&str, Place)] = &[
     ("suback", Place::Ack),
     ("unsuback", Place::Ack),
 ];
+
+/// Why mosquitto's library takes the properties of a packet for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    Value,
+    Repeated,
+}
+
+impl Flaw {
+    /// The library's text, and its number.
+    pub fn error(self) -> (&'static str, u8) {
+        match self {
+            Self::Value => (
+                "A network protocol error occurred when communicating with the broker",
+                2,
+            ),
+            Self::Repeated => ("Duplicate property in property list", 22),
+        }
+    }
+}
 
 /// Properties in the order of typing; they are checked only when all is typed.
 #[derive(Debug, Default)]
@@ -66,6 +87,9 @@ impl Typed {
                 "Error: {name} property not allowed for {command} in --property argument."
             )));
         }
+        if place == Place::ConnAck {
+            return Err(Verdict::usage(""));
+        }
         let from_brokers = id == PropertyId::SubscriptionIdentifier && place == Place::Publish;
         if settable.is_none() || from_brokers {
             return Err(refuse(&format!(
@@ -80,43 +104,44 @@ impl Typed {
         Ok(if is_pair { 4 } else { 3 })
     }
 
-    /// The checked properties of each packet.
-    pub fn check(self) -> Result<PropertyArgs, Verdict> {
-        let mut checked = PropertyArgs::default();
-        for (place, packet) in [
-            (Place::Connect, "CONNECT"),
-            (Place::Publish, "PUBLISH"),
-            (Place::Subscribe, "SUBSCRIBE"),
-            (Place::Unsubscribe, "UNSUBSCRIBE"),
-            (Place::Disconnect, "DISCONNECT"),
-            (Place::Will, "Will"),
-        ] {
-            for (_, id, value) in self.0.iter().filter(|(p, _, _)| *p == place) {
-                // accepted by mosquitto's checker, and in no will of the specification
-                if !id.allowed_in(place) {
-                    continue;
-                }
-                let property = match id {
-                    // Brokers judge these.
-                    PropertyId::PayloadFormatIndicator
-                    | PropertyId::ResponseTopic
-                    | PropertyId::SubscriptionIdentifier => Property::unjudged(*id, value.clone()),
-                    _ => Property::new(*id, value.clone()),
-                };
-                let property = property.map_err(|_| {
-                    Verdict::usage(format!(
-                        "Error in {packet} properties: \
-                         A network protocol error occurred when communicating with the broker\n"
-                    ))
-                })?;
-                checked.push(place, property).map_err(|_| {
-                    Verdict::usage(format!(
-                        "Error in {packet} properties: Duplicate property in property list\n"
-                    ))
-                })?;
+    /// Whether the packet has any.
+    pub fn are_there_any(&self, place: Place) -> bool {
+        self.0.iter().any(|(p, _, _)| *p == place)
+    }
+
+    /// The first flaw among those of one packet: from the first on, its value and whether it comes again.
+    pub fn flaw(&self, place: Place) -> Option<Flaw> {
+        let of_packet = || {
+            let entries = self.0.iter().filter(move |(p, _, _)| *p == place);
+            entries.map(|(_, id, value)| (*id, value))
+        };
+        of_packet().enumerate().find_map(|(index, (id, value))| {
+            if id != PropertyId::SubscriptionIdentifier && Property::new(id, value.clone()).is_err()
+            {
+                return Some(Flaw::Value);
             }
+            let again = of_packet().skip(index + 1).any(|(other, _)| other == id);
+            (again && id.kind() != Kind::Pair).then_some(Flaw::Repeated)
+        })
+    }
+
+    /// The properties of each packet. A packet that has a flaw gets none, because it is not sent.
+    pub fn checked(&self) -> PropertyArgs {
+        let mut checked = PropertyArgs::default();
+        let flawed: Vec<Place> = COMMANDS
+            .iter()
+            .map(|(_, place)| *place)
+            .filter(|place| self.flaw(*place).is_some())
+            .collect();
+        for (place, id, value) in &self.0 {
+            // Accepted by mosquitto's checker, and in no will of the specification.
+            if flawed.contains(place) || !id.allowed_in(*place) {
+                continue;
+            }
+            let property = Property::unjudged(*id, value.clone()).expect("a value of its kind");
+            checked.push(*place, property).expect("no flaw was found");
         }
-        Ok(checked)
+        checked
     }
 }
 
@@ -125,11 +150,13 @@ fn refuse(text: &str) -> Verdict {
 }
 
 fn text(name: &str, typed: &str) -> Result<Text, Verdict> {
-    Text::try_from(typed).map_err(|_| {
-        refuse(&format!(
-            "Error: Property value too long for property {name}."
-        ))
-    })
+    Text::try_from(typed).map_err(|_| too_long(name))
+}
+
+fn too_long(name: &str) -> Verdict {
+    refuse(&format!(
+        "Error: Property value too long for property {name}."
+    ))
 }
 
 fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
@@ -143,19 +170,12 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
                 ))
             })
     };
-    // Short numbers may be followed by anything, long ones by nothing.
-    let short = |maximum| within(number::whole(typed), maximum);
-    let long = || match number::strict(typed) {
-        Some(number) => within(number, u32::MAX),
-        None => Err(refuse(&format!(
-            "Error: Property value '{typed}' not a number."
-        ))),
-    };
+    let number = |maximum| within(number::whole(typed), maximum);
     Ok(match id.kind() {
-        Kind::Byte => Value::Byte(short(255)? as u8),
-        Kind::TwoByte => Value::TwoByte(short(65_535)? as u16),
-        Kind::FourByte => Value::FourByte(long()?),
-        Kind::VariableByte => match long()? {
+        Kind::Byte => Value::Byte(number(255)? as u8),
+        Kind::TwoByte => Value::TwoByte(number(65_535)? as u16),
+        Kind::FourByte => Value::FourByte(number(u32::MAX)?),
+        Kind::VariableByte => match number(u32::MAX)? {
             // More than the field holds; the text is the library's.
             268_435_456.. => {
                 return Err(Verdict::usage(format!("Error adding property {name} 4\n")));
@@ -163,6 +183,7 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
             value => Value::VariableByte(value),
         },
         Kind::Text | Kind::Pair => Value::Text(text(name, typed)?),
+        Kind::Binary if typed.len() > 65_535 => return Err(too_long(name)),
         Kind::Binary => Value::Binary(Bytes::copy_from_slice(typed.as_bytes())),
     })
 }

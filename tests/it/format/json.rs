@@ -1,10 +1,6 @@
 //! `%j`, `%J` and `--pretty` under mosquitto's name.
 
-use std::os::unix::fs::symlink;
-
-use tempfile::TempDir;
-
-use super::{Seed, Sent, drop_in, mosquitto_sub, sent};
+use super::{Seed, Sent, mosquitto_sub, ours_by_its_name, sent};
 use crate::{needs, support::wire};
 
 /// What 2.0 prints, as 2.1 prints it: `retain` as a boolean, no `Z` in the time. The time is left out.
@@ -177,9 +173,6 @@ fn value(seed: &mut Seed, depth: usize, out: &mut String) {
 #[test]
 fn json_is_mosquittos_to_the_byte() {
     needs!("mosquitto_sub");
-    let folder = TempDir::new().unwrap();
-    let program = folder.path().join("mosquitto_sub");
-    symlink(env!("CARGO_BIN_EXE_mozzie"), &program).unwrap();
     let properties = [
         &[0x01, 1][..],
         &[0x03],
@@ -217,7 +210,7 @@ fn json_is_mosquittos_to_the_byte() {
         ] {
             let zone = "<-03>3";
             let (theirs, their_complaints) = mosquitto_sub(version, zone, options, &messages);
-            let (ours, our_complaints) = drop_in(&program, version, zone, options, &messages);
+            let (ours, our_complaints) = ours_by_its_name(version, zone, options, &messages);
             let (theirs, ours) = (as_2_1(&theirs), as_2_1(&ours));
             assert!(theirs.len() > 10_000, "there is something to compare");
             for (theirs, ours) in theirs.lines().zip(ours.lines()) {

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{Seed, Sent, mosquitto_sub, ours, ours_by_its_name, sent};
 use crate::{
     needs,
-    support::{mozzie, wire},
+    support::{is_2_0, mozzie, wire},
 };
 
 /// Stands between formats that are tried in one run. No payload here has it.
@@ -69,7 +69,8 @@ fn messages() -> Vec<Sent> {
         &wire::field(b"\0\xffcd"),
         &[0x26],
         &wire::field("k"),
-        &wire::field(""),
+        // 2.1.2 prints this as "(null)" where it is empty.
+        &wire::field(if is_2_0() { "" } else { "v" }),
         &[0x02, 0, 1, 0x51, 0x80],
         &[0x0b, 0x81, 0x01],
     ]
@@ -105,7 +106,8 @@ fn messages() -> Vec<Sent> {
         Sent {
             flags: 0x0b,
             id: 300,
-            properties: empty.concat(),
+            // At these 2.1.2 breaks down.
+            properties: if is_2_0() { empty.concat() } else { Vec::new() },
             ..sent("t", "x".repeat(300))
         },
     ]
@@ -312,14 +314,6 @@ fn formats_that_print_otherwise_since_2_1() {
             );
         }
     }
-}
-
-fn is_2_0() -> bool {
-    let done = Command::new("mosquitto_sub")
-        .arg("--version")
-        .output()
-        .expect("mosquitto_sub runs");
-    String::from_utf8_lossy(&done.stdout).contains(" 2.0.")
 }
 
 #[test]

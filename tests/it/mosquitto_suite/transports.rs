@@ -103,7 +103,7 @@ fn tls_holds_the_name_against_the_certificate_unless_told_not_to() {
         eprintln!("SKIPPED: this machine has only loopback");
         return;
     };
-    publish(&other, "").ends(8, "", &["Error: A TLS error occurred"]);
+    publish(&other, "").ends(14, "", &["Error: Protocol error"]);
     // The alert that goes with a name that is not the certificate's.
     broker.wait_for("bad certificate", 1);
     assert_eq!(publish(&other, "--insecure").code(), Some(0));

@@ -25,7 +25,7 @@ pub use client::{Client, Message};
 pub use fault::{Fault, FaultyLink};
 pub use mosquitto::{Config as MosquittoConfig, Mosquitto};
 pub use mozzie::{Done, Mozzie, Running, called, mozzie, program_at};
-pub use oracle::{THEIR_TRIES, as_2_1};
+pub use oracle::{THEIR_TRIES, as_2_1, debug_as_2_1, is_2_0, theirs};
 pub use port::{free_listener, free_port};
 pub use proxies::{BadLink, HttpProxy, Socks};
 pub use scripted::{Door, Peer, Scripted, filters};
