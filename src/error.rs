@@ -49,13 +49,19 @@ pub enum Error {
     /// Never [`SessionError::Refused`], which has a form of its own above.
     #[error(transparent)]
     Session(SessionError),
+    /// The broker had accepted us, and then broke the protocol.
+    #[error(transparent)]
+    Violation(SessionError),
     #[error("the broker ended the connection: {}", reason_text(.0))]
     Ended(Disconnect),
     #[error("the broker asks for authentication method '{0}', which mozzie does not know")]
     Authentication(String),
+    /// The connection ended before the broker, if it is one, had accepted us.
+    #[error("{0}")]
+    NotAccepted(String),
     #[error("{0}")]
     ConnectionLost(String),
-    #[error("the broker refused the message to '{topic}': {why}")]
+    #[error("{} the message to '{topic}': {why}", why.refuser())]
     PublishRefused { topic: String, why: Refusal },
     #[error("the broker refused the subscription: {0}")]
     SubscribeRefused(Refusal),
@@ -210,6 +216,14 @@ impl Refusal {
         self.reason.is_none_or(Reason::is_not_supported)
     }
 
+    /// What is before the message in a sentence that says it is not published.
+    pub fn refuser(&self) -> &'static str {
+        match self.found {
+            Some(PublishError::Encode(_)) => "MQTT has no packet for",
+            _ => "the broker refused",
+        }
+    }
+
     /// What to do about it, where the reason says so.
     fn hint(&self) -> Option<&'static str> {
         match self.reason? {
@@ -347,7 +361,7 @@ impl Error {
             Self::Mosquitto(verdict) => verdict.code,
             Self::Dial(_) => 3,
             Self::Refused(_) => 4,
-            Self::Session(error) => match error {
+            Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(_) => 4,
                 SessionError::Decode(DecodeError::OldBroker(_)) => 4,
                 SessionError::ConnAckTimeout(_) | SessionError::Decode(DecodeError::NotMqtt(_)) => {
@@ -359,7 +373,7 @@ impl Error {
                 | SessionError::Encode(_) => 1,
             },
             Self::Ended(_) | Self::Authentication(_) => 4,
-            Self::ConnectionLost(_) => 3,
+            Self::NotAccepted(_) | Self::ConnectionLost(_) => 3,
             Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
                 last.exit_code()
             }
@@ -428,8 +442,10 @@ impl Error {
                 "ask for less, add --workers, or run the generator on a machine with more to give"
                     .to_owned(),
             ),
-            Self::ConnectionLost(_) => Some(NOT_MQTT.to_owned()),
-            Self::TimedOut(_)
+            Self::NotAccepted(_) => Some(NOT_MQTT.to_owned()),
+            Self::Violation(_) => Some("-dd shows the packets and their bytes".to_owned()),
+            Self::ConnectionLost(_)
+            | Self::TimedOut(_)
             | Self::NoReply(_)
             | Self::Unanswered { .. }
             | Self::Command(_)

@@ -230,7 +230,7 @@ pub fn parse(
     match parse_native(arguments) {
         Ok(parsed) => Ok(parsed),
         Err(Stopped::Help(text)) => Ok(Parsed::Print(text)),
-        Err(Stopped::Error(error)) => Err(error),
+        Err(Stopped::Error(error) | Stopped::Incomplete(error)) => Err(error),
     }
 }
 
@@ -239,6 +239,19 @@ enum Stopped {
     /// Help or the version was asked for.
     Help(String),
     Error(Error),
+    /// An option is without another that it needs, which is all that is wrong.
+    Incomplete(Error),
+}
+
+/// How a command line is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As it was typed: an option comes once.
+    Typed,
+    /// The same, without what is yet to come: nothing is missing.
+    Part,
+    /// With words from elsewhere before those that were typed: the last of several for one option counts.
+    Merged,
 }
 
 impl From<Error> for Stopped {
@@ -253,18 +266,35 @@ fn parse_native(mut arguments: Vec<OsString>) -> Result<Parsed, Stopped> {
         arguments.remove(1);
         arguments.push(ALL_HELP.into());
     }
-    let (typed, command) = Line::parse(&arguments, false)?;
+    let (typed, command, lack) = match Line::parse(&arguments, Reading::Typed) {
+        Ok((typed, command)) => (typed, command, None),
+        // The option file may have the rest.
+        Err(Stopped::Incomplete(error)) => {
+            let Ok((typed, command)) = Line::parse(&arguments, Reading::Part) else {
+                return Err(Stopped::Incomplete(error));
+            };
+            (typed, command, Some(error))
+        }
+        Err(stopped) => return Err(stopped),
+    };
     let file = command
         .debug_args()
         .and_then(|debug| debug.options_file.clone());
-    let Some(file) = file else {
-        return surrounded(arguments, &typed, &typed, command);
+    let (file, lack) = match (file, lack) {
+        (None, None) => return surrounded(arguments, &typed, &typed, command),
+        (None, Some(error)) => return Err(Stopped::Incomplete(error)),
+        (Some(file), lack) => (file, lack),
     };
     let arguments = with_file(arguments, &file)?;
-    let (merged, command) = Line::parse(&arguments, true).map_err(|stopped| match stopped {
+    let parsed = Line::parse(&arguments, Reading::Merged);
+    let (merged, command) = parsed.map_err(|stopped| match (stopped, lack) {
+        // The file has not helped.
+        (Stopped::Incomplete(_), Some(error)) => Stopped::Incomplete(error),
         // Without the file the line was right.
-        Stopped::Error(error) => Stopped::Error(in_file(error, &file)),
-        help => help,
+        (Stopped::Error(error) | Stopped::Incomplete(error), _) => {
+            Stopped::Error(in_file(error, &file))
+        }
+        (help, _) => help,
     })?;
     surrounded(arguments, &typed, &merged, command)
 }
@@ -286,8 +316,10 @@ fn surrounded(
     } else {
         let arguments = behind_verb(arguments, words);
         let (full, surrounded) =
-            Line::parse(&arguments, true).map_err(|stopped| match stopped {
-                Stopped::Error(error) => Stopped::Error(profile::named(error, &around.settings)),
+            Line::parse(&arguments, Reading::Merged).map_err(|stopped| match stopped {
+                Stopped::Error(error) | Stopped::Incomplete(error) => {
+                    Stopped::Error(profile::named(error, &around.settings))
+                }
                 help => help,
             })?;
         command = surrounded;
@@ -323,9 +355,11 @@ pub fn check_profile(name: &str, file: &profile::file::ConfigFile) -> Result<(),
     let settings = profile::alone(name, file)?;
     let mut arguments = vec!["mozzie".into(), "sub".into()];
     arguments.extend(profile::words(&settings));
-    match Line::parse(&arguments, false) {
+    match Line::parse(&arguments, Reading::Typed) {
         Ok(_) | Err(Stopped::Help(_)) => Ok(()),
-        Err(Stopped::Error(error)) => Err(profile::named(error, &settings)),
+        Err(Stopped::Error(error) | Stopped::Incomplete(error)) => {
+            Err(profile::named(error, &settings))
+        }
     }
 }
 
@@ -361,8 +395,7 @@ struct Line {
 }
 
 impl Line {
-    /// With `overriding`, the last of several words for one option counts.
-    fn parse(arguments: &[OsString], overriding: bool) -> Result<(Self, Command), Stopped> {
+    fn parse(arguments: &[OsString], reading: Reading) -> Result<(Self, Command), Stopped> {
         let typed = arguments.get(1).and_then(|verb| verb.to_str());
         let verb = typed.and_then(|typed| {
             let wanted = match typed {
@@ -372,7 +405,10 @@ impl Line {
             Command::NAMES.iter().copied().find(|name| *name == wanted)
         });
         let mut root = match verb.and_then(Command::verb) {
-            Some(verb) => Root::command().subcommand(verb.args_override_self(overriding)),
+            Some(verb) => Root::command()
+                .subcommand(verb.args_override_self(reading == Reading::Merged))
+                // clap looks for what is missing when all else is right.
+                .ignore_errors(reading == Reading::Part),
             None => command(),
         };
         if arguments.iter().any(|word| word == ALL_HELP) {
@@ -426,6 +462,7 @@ impl Stopped {
                 "mozzie profile: nothing to do is given",
                 "say list, show or check",
             )),
+            ErrorKind::MissingRequiredArgument => Self::Incomplete(usage_error(&error, verb)),
             _ => Self::Error(usage_error(&error, verb)),
         }
     }

@@ -20,8 +20,8 @@ pub const DEFAULT_JOBS: u16 = 1;
                   is the reply, and requests go out one after the other.\n\n\
                   With --serve the command runs through 'sh -c' for each request: the payload is its stdin, its \
                   stdout, byte for byte, the reply. MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN, MQTT_RESPONSE_TOPIC, \
-                  MQTT_CORRELATION_DATA (hexadecimal), MQTT_CONTENT_TYPE and MQTT_USER_PROPERTY_<NAME> are in its \
-                  environment. When it fails there is no reply, but a warning."
+                  MQTT_CORRELATION_DATA (hexadecimal), MQTT_CONTENT_TYPE and MQTT_USER_PROPERTY_<NAME> (a name \
+                  that occurs again has its values one a line) are in its environment. When it fails there is no reply, but a warning."
 )]
 pub struct RequestArgs {
     #[command(flatten)]

@@ -187,7 +187,8 @@ pub struct DestinationArgs {
     /// Names of the files, in the form of -F [default: %t]
     ///
     /// Slashes and control characters become underscores, also those of a topic, and so does a dot or a
-    /// hyphen at the beginning. Names are cut after 240 bytes.
+    /// hyphen at the beginning. Names are cut after 240 bytes. Where the file system has no hard links,
+    /// as FAT has not, so do '"', '*', ':', '<', '>', '?' and '|'.
     #[arg(long, value_name = "FORMAT", requires = "output_dir")]
     pub output_name: Option<OsString>,
     /// Run this command for each message, and acknowledge it when the command has ended with 0
@@ -195,7 +196,8 @@ pub struct DestinationArgs {
     /// The command finds the payload on its stdin (or what --json, -F or -v make of the message), and
     /// in its environment MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties: MQTT_CONTENT_TYPE,
     /// MQTT_RESPONSE_TOPIC, MQTT_CORRELATION_DATA in hexadecimal digits, MQTT_MESSAGE_EXPIRY_INTERVAL,
-    /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals.
+    /// MQTT_PAYLOAD_FORMAT_INDICATOR, and MQTT_USER_PROPERTY_ with each name in capitals; a
+    /// name that occurs again has its values one a line; --json has all there is on its stdin.
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["watch", "message_rate"], value_hint = clap::ValueHint::CommandString)]
     pub exec: Option<String>,
     /// Commands that may run at once [default: 1]

@@ -355,7 +355,10 @@ impl Client {
             // A broker that breaks the protocol would do it again and again.
             SessionError::Decode(_) | SessionError::Protocol { .. } => {
                 self.say_goodbye();
-                Err(error.into())
+                Err(match self.session.times_accepted() {
+                    0 => error.into(),
+                    _ => Error::Violation(error),
+                })
             }
         }
     }
@@ -406,7 +409,7 @@ impl Client {
             ),
             false => (Break::Silent, " before it accepted the connection"),
         };
-        self.broke(how, Error::ConnectionLost(why + more))
+        self.broke(how, Error::NotAccepted(why + more))
     }
 
     /// The connection is gone, or did not come about: `error` says why.

@@ -161,7 +161,7 @@ impl Tally {
             (End::Interrupted(_), _) if all => Ok(()),
             (End::Interrupted(signal), refusal) => {
                 let refusal = refusal.map_or_else(String::new, |(topic, why)| {
-                    format!("; the broker refused the message to '{topic}': {why}")
+                    format!("; {} the message to '{topic}': {why}", why.refuser())
                 });
                 let what = format!("{line}{rest}{refusal}");
                 Err(Error::Interrupted(signal, Some(what)))

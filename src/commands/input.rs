@@ -56,20 +56,6 @@ pub fn messages(
         },
         (_, None) => return Err(connect::no_topic()),
     };
-    let limit = match form {
-        Form::Payload { .. } => MAX_REMAINING_LENGTH,
-        Form::TopicAndPayload { .. } => MAX_REMAINING_LENGTH + usize::from(u16::MAX),
-        Form::Json => JSON_BYTES * MAX_REMAINING_LENGTH,
-    };
-    let source = match form {
-        Form::Payload { ref topic } if records.delimiter.is_none() => {
-            source(input, topic, message.repeat, message.repeat_delay.0)?
-        }
-        _ => {
-            let delimiter = records.delimiter.map_or_else(|| b"\n".to_vec(), |d| d.0);
-            record_source(input.file.as_deref(), delimiter, limit)?
-        }
-    };
     let options = Options {
         topic,
         topic_maps,
@@ -78,6 +64,21 @@ pub fn messages(
         properties,
         version,
         skip_bad: records.skip_bad,
+    };
+    let longest = options.longest_payload();
+    let limit = match form {
+        Form::Payload { .. } => longest,
+        Form::TopicAndPayload { .. } => MAX_REMAINING_LENGTH + usize::from(u16::MAX),
+        Form::Json => JSON_BYTES * MAX_REMAINING_LENGTH,
+    };
+    let source = match form {
+        Form::Payload { .. } if records.delimiter.is_none() => {
+            source(input, longest, message.repeat, message.repeat_delay.0)?
+        }
+        _ => {
+            let delimiter = records.delimiter.map_or_else(|| b"\n".to_vec(), |d| d.0);
+            record_source(input.file.as_deref(), delimiter, limit)?
+        }
     };
     Ok(Messages::new(source, form, options))
 }
@@ -143,15 +144,14 @@ pub fn broken_off(error: InputError, topic: &str, done: &str, hint: &'static str
 }
 
 /// Opens what was typed; a payload that is not read line by line comes `repeat` times, with a
-/// `pause` after each.
+/// `pause` after each. None has more than `longest` bytes.
 pub fn source(
     input: InputArgs,
-    topic: &Text,
+    longest: usize,
     repeat: u64,
     pause: Duration,
 ) -> Result<Source, Error> {
-    // The topic and a full header must fit beside the payload.
-    let most = (MAX_REMAINING_LENGTH - 4 - topic.len()) as u64;
+    let most = longest as u64;
     let payload = if let Some(text) = input.message {
         connect::os_bytes(text).into()
     } else if let Some(path) = input.file {
@@ -166,7 +166,7 @@ pub fn source(
     } else if input.null_message {
         Bytes::new()
     } else if input.stdin_lines {
-        return record_source(None, b"\n".to_vec(), MAX_REMAINING_LENGTH);
+        return record_source(None, b"\n".to_vec(), longest);
     } else {
         return Err(Error::usage(
             "no message given",

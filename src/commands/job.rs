@@ -1,6 +1,8 @@
 //! One run of a command for one message: the message in, what it prints out, and no way to hang or to
 //! grow without bounds.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -18,6 +20,8 @@ use tokio::sync::watch;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{PropertyId, Value};
 
+/// What runs the commands.
+pub const SHELL: &str = "sh";
 /// How long a command may take to end that is told to: on a busy machine even a short one takes a
 /// second. Whoever cannot wait sends a second signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -34,7 +38,7 @@ pub enum Output {
 /// Why a run is no success.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    #[error("cannot start the command: {}", crate::net::io_reason(.0))]
+    #[error("cannot start the shell '{SHELL}' for the command: {}", crate::net::io_reason(.0))]
     Start(io::Error),
     #[error("cannot read what the command prints: {}", crate::net::io_reason(.0))]
     Read(io::Error),
@@ -77,7 +81,7 @@ pub async fn run(
         Output::Captured(limit) => (Stdio::piped(), limit),
         Output::Inherited => (Stdio::inherit(), 0),
     };
-    let mut shell = Command::new("sh");
+    let mut shell = Command::new(SHELL);
     for (name, _) in std::env::vars_os().filter(|(name, _)| says_of_a_message(name)) {
         // Of the message that we may be run for ourselves.
         shell.env_remove(name);
@@ -184,17 +188,17 @@ fn says_of_a_message(variable: &OsStr) -> bool {
 }
 
 /// What a command can know of its message beside the payload.
-fn environment(message: &Message) -> Vec<(String, OsString)> {
-    let mut variables = vec![
+fn environment(message: &Message) -> BTreeMap<String, OsString> {
+    let mut variables = BTreeMap::from([
         ("MQTT_TOPIC".to_owned(), bytes(message.topic.as_bytes())),
         ("MQTT_QOS".to_owned(), message.qos.to_string().into()),
         (
             "MQTT_RETAIN".to_owned(),
             u8::from(message.retain).to_string().into(),
         ),
-    ];
+    ]);
     for property in message.properties.iter() {
-        let named = match (property.id(), property.value()) {
+        let (name, value) = match (property.id(), property.value()) {
             (PropertyId::ResponseTopic, Value::Text(text)) => {
                 ("MQTT_RESPONSE_TOPIC".to_owned(), bytes(text.as_bytes()))
             }
@@ -220,7 +224,16 @@ fn environment(message: &Message) -> Vec<(String, OsString)> {
             ),
             _ => continue,
         };
-        variables.push(named);
+        // A user property may occur again, and names may differ in what variables cannot have.
+        match variables.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().push("\n");
+                entry.get_mut().push(value);
+            }
+        }
     }
     variables
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::connect::read_input;
+use super::job::SHELL;
 use crate::cli::connection::LoginArgs;
 use crate::cli::tls::TlsArgs;
 use crate::error::Error;
@@ -149,12 +150,17 @@ fn from_command(option: &str, command: &str) -> Result<Secret, Error> {
             "the command must print the secret as its first line and end with 0",
         )
     };
-    let done = Command::new("sh")
+    let done = Command::new(SHELL)
         .args(["-c", command])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| refuse(format!("cannot be started: {}", io_reason(&error))))?;
+        .map_err(|error| {
+            refuse(format!(
+                "cannot start the shell '{SHELL}': {}",
+                io_reason(&error)
+            ))
+        })?;
     if !done.status.success() {
         return Err(refuse(format!("it failed ({})", done.status)));
     }

@@ -101,10 +101,10 @@ impl Error {
             Self::Tls(_) => Facts::of("tls-settings"),
             Self::Dial(_) => Facts::of("unreachable"),
             Self::Refused(connack) => Facts::refused(connack),
-            Self::Session(error) => Facts::session(error),
+            Self::Session(error) | Self::Violation(error) => Facts::session(error),
             Self::Ended(disconnect) => Facts::ended(disconnect),
             Self::Authentication(_) => Facts::of("authentication"),
-            Self::ConnectionLost(_) => Facts::of("connection-lost"),
+            Self::NotAccepted(_) | Self::ConnectionLost(_) => Facts::of("connection-lost"),
             Self::RetriesUsedUp { last, .. } | Self::DroppedAgainAndAgain { last, .. } => {
                 last.facts()
             }

@@ -35,7 +35,7 @@ impl Error {
         match self {
             Self::Mosquitto(verdict) => verdict.code,
             Self::Refused(connack) => connack.reason.0,
-            Self::Session(error) => match error {
+            Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(connack) => connack.reason.0,
                 SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => {
                     code::CONNECTION_LOST
@@ -46,7 +46,8 @@ impl Error {
                 | SessionError::Encode(_) => code::PROTOCOL,
             },
             Self::Dial(error) => dial_exit_code(error),
-            Self::ConnectionLost(_)
+            Self::NotAccepted(_)
+            | Self::ConnectionLost(_)
             | Self::RetriesUsedUp { .. }
             | Self::DroppedAgainAndAgain { .. }
             | Self::NotAcknowledged { .. } => code::CONNECTION_LOST,
@@ -58,7 +59,9 @@ impl Error {
             Self::Interrupted(signal, _) => signal.exit_code(),
             Self::PublishRefused { why, .. } => match &why.found {
                 Some(PublishError::QosNotSupported { .. }) => code::QOS_NOT_SUPPORTED,
-                Some(PublishError::TooLarge { .. }) => code::OVERSIZE_PACKET,
+                Some(PublishError::TooLarge { .. } | PublishError::Encode(_)) => {
+                    code::OVERSIZE_PACKET
+                }
                 _ => 1,
             },
             Self::Usage { .. }
@@ -83,7 +86,7 @@ impl Error {
         match self {
             Self::Mosquitto(verdict) => verdict.text.clone(),
             Self::Refused(connack) => refusal(connack, tool),
-            Self::Session(error) => match error {
+            Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(connack) => refusal(connack, tool),
                 SessionError::ConnAckTimeout(_) | SessionError::KeepAliveTimeout(_) => LOST.into(),
                 SessionError::Decode(error) if is_malformed(error) => {
@@ -95,7 +98,8 @@ impl Error {
             },
             Self::Dial(error) => dial(error),
             Self::Tls(error) => tls(error),
-            Self::ConnectionLost(_)
+            Self::NotAccepted(_)
+            | Self::ConnectionLost(_)
             | Self::RetriesUsedUp { .. }
             | Self::DroppedAgainAndAgain { .. }
             | Self::NotAcknowledged { .. } => LOST.into(),
@@ -126,7 +130,7 @@ impl Error {
                 Some(PublishError::QosNotSupported { .. }) => {
                     "Error: Requested QoS not supported on server\n".into()
                 }
-                Some(PublishError::TooLarge { .. }) => {
+                Some(PublishError::TooLarge { .. } | PublishError::Encode(_)) => {
                     "Error: Packet larger than supported by the server\n".into()
                 }
                 _ => format!("Error: the broker refused the message to '{topic}': {why}\n"),

@@ -86,8 +86,13 @@ pub enum DialError {
     )]
     BindFamily { bind: IpAddr, host: String },
 
-    #[error("cannot connect to the unix socket '{}': {}", path.display(), unix_reason(error))]
-    Unix { path: PathBuf, error: io::Error },
+    #[error("cannot connect to the unix socket '{}': {}", path.display(), unix_reason(error, *found))]
+    Unix {
+        path: PathBuf,
+        error: io::Error,
+        /// What is there in place of a socket.
+        found: Option<&'static str>,
+    },
 
     #[error("{layer} timed out after {after:?}: no answer from {from}")]
     TimedOut {
@@ -171,6 +176,9 @@ impl DialError {
             },
             Self::BindFamily { .. } => {
                 "give -A an address of the same family (IPv4 or IPv6) as the host's"
+            }
+            Self::Unix { found: Some(_), .. } => {
+                "give the path of the socket itself; the broker's configuration has it"
             }
             Self::Unix { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => "is the broker running, with a listener on this path?",
@@ -258,9 +266,12 @@ fn family(address: &IpAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
-fn unix_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::InvalidInput => "the path is empty or too long for a socket".to_owned(),
-        _ => reason(error),
+fn unix_reason(error: &io::Error, found: Option<&str>) -> String {
+    match (found, error.kind()) {
+        (Some(found), _) => format!("it is {found} and no socket"),
+        (None, io::ErrorKind::InvalidInput) => {
+            "the path is empty or too long for a socket".to_owned()
+        }
+        (None, _) => reason(error),
     }
 }

@@ -23,8 +23,59 @@ pub struct Folder {
     path: PathBuf,
     /// Where a file grows before it gets its name.
     part: PathBuf,
+    naming: Naming,
     /// The next number of each name that was used.
     next: HashMap<Vec<u8>, u64>,
+}
+
+/// How a complete file gets its name, which must be free. Not every file system has each of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// Unlike a renaming, a link never takes the place of a file that is there.
+    Link,
+    /// A renaming that does not either: FAT has no links.
+    Rename,
+    /// The name is taken with an empty file, which the complete one replaces. Who is killed in between
+    /// leaves the empty one.
+    Reservation,
+}
+
+impl Naming {
+    fn give(self, part: &Path, name: &Path) -> io::Result<()> {
+        match self {
+            Self::Link => fs::hard_link(part, name),
+            Self::Rename => rename_without_replacing(part, name),
+            Self::Reservation => {
+                File::create_new(name)?;
+                fs::rename(part, name).inspect_err(|_| {
+                    // It is ours, and stands for nothing.
+                    let _ = fs::remove_file(name);
+                })
+            }
+        }
+    }
+
+    /// What else may be tried after this error, if the file system lacks this.
+    fn instead(self, error: &io::Error) -> Option<Self> {
+        use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+        match (self, error.kind()) {
+            // EPERM is what Linux says on FAT.
+            (Self::Link, PermissionDenied | Unsupported | InvalidInput) => Some(Self::Rename),
+            (Self::Rename, InvalidInput | Unsupported) => Some(Self::Reservation),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn rename_without_replacing(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Folder {
@@ -41,6 +92,7 @@ impl Folder {
         let folder = Self {
             path: path.to_owned(),
             part: path.join(part),
+            naming: Naming::Link,
             next: HashMap::new(),
         };
         folder.write_part(b"")?;
@@ -85,12 +137,15 @@ impl Folder {
     fn give_name(&mut self, name: &[u8]) -> io::Result<()> {
         let mut number = self.next.get(name).copied().unwrap_or(0);
         loop {
-            let path = self.path.join(OsStr::from_bytes(&numbered(name, number)));
-            // Unlike a renaming, a link never takes the place of a file that is there.
-            match fs::hard_link(&self.part, path) {
+            let mut file_name = numbered(name, number);
+            if self.naming != Naming::Link {
+                allow_on_fat(&mut file_name);
+            }
+            let path = self.path.join(OsStr::from_bytes(&file_name));
+            match self.naming.give(&self.part, &path) {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(error),
+                Err(error) => self.naming = self.naming.instead(&error).ok_or(error)?,
             }
         }
         if self.next.len() >= REMEMBERED {
@@ -149,6 +204,15 @@ fn safe(name: &[u8]) -> Vec<u8> {
     safe
 }
 
+/// Replaces what FAT has in no name. Where there are no links, there may be this limit.
+fn allow_on_fat(name: &mut [u8]) {
+    for byte in name {
+        if b"\"*:<>?|".contains(byte) {
+            *byte = b'_';
+        }
+    }
+}
+
 fn numbered(name: &[u8], number: u64) -> Vec<u8> {
     if number == 0 {
         return name.to_owned();
@@ -175,6 +239,8 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WAYS: [Naming; 3] = [Naming::Link, Naming::Rename, Naming::Reservation];
 
     fn text(bytes: &[u8]) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()
@@ -238,43 +304,81 @@ mod tests {
 
     #[test]
     fn a_part_that_was_taken_for_abandoned_is_written_again() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let mut folder = Folder::open(dir.path()).unwrap();
-        for n in 0..100 {
-            let other = dir.path().to_owned();
-            let sweep = std::thread::spawn(move || remove_abandoned_parts(&other));
-            folder.write(b"t", format!("{n}").as_bytes()).unwrap();
-            sweep.join().unwrap();
+        for naming in WAYS {
+            let dir = tempfile::TempDir::new().unwrap();
+            let mut folder = Folder::open(dir.path()).unwrap();
+            folder.naming = naming;
+            for n in 0..100 {
+                let other = dir.path().to_owned();
+                let sweep = std::thread::spawn(move || remove_abandoned_parts(&other));
+                folder.write(b"t", format!("{n}").as_bytes()).unwrap();
+                sweep.join().unwrap();
+            }
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 100, "{naming:?}");
         }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 100);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_given_is_free_again() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let name = dir.path().join("t");
+        for naming in WAYS {
+            let error = naming.give(&dir.path().join("gone"), &name).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{naming:?}");
+            assert!(!name.exists(), "{naming:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_lacks_one_way_gets_the_next() {
+        let error = |errno: rustix::io::Errno| io::Error::from(errno);
+        use rustix::io::Errno;
+        for (naming, lack, next) in [
+            (Naming::Link, Errno::PERM, Some(Naming::Rename)),
+            (Naming::Link, Errno::OPNOTSUPP, Some(Naming::Rename)),
+            (Naming::Link, Errno::NOSPC, None),
+            (Naming::Rename, Errno::INVAL, Some(Naming::Reservation)),
+            (Naming::Rename, Errno::NOSYS, Some(Naming::Reservation)),
+            (Naming::Rename, Errno::ACCESS, None),
+            (Naming::Reservation, Errno::PERM, None),
+        ] {
+            assert_eq!(naming.instead(&error(lack)), next, "{naming:?} {lack}");
+        }
+        let mut name = b"a:b?.jpg".to_vec();
+        allow_on_fat(&mut name);
+        assert_eq!(name, b"a_b_.jpg");
     }
 
     #[test]
     fn no_file_takes_the_place_of_another_and_no_part_is_left() {
-        let dir = tempfile::TempDir::new().unwrap();
-        fs::write(dir.path().join("t.1"), "there before").unwrap();
-        let mut folder = Folder::open(dir.path()).unwrap();
-        for content in ["one", "two", "three"] {
-            folder.write(b"t", content.as_bytes()).unwrap();
+        for naming in WAYS {
+            let dir = tempfile::TempDir::new().unwrap();
+            fs::write(dir.path().join("t.1"), "there before").unwrap();
+            let mut folder = Folder::open(dir.path()).unwrap();
+            folder.naming = naming;
+            for content in ["one", "two", "three"] {
+                folder.write(b"t", content.as_bytes()).unwrap();
+            }
+            let mut found: Vec<(String, String)> = fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| {
+                    let name = entry.file_name().into_string().unwrap();
+                    (name, fs::read_to_string(entry.path()).unwrap())
+                })
+                .collect();
+            found.sort();
+            let expected = [
+                ("t", "one"),
+                ("t.1", "there before"),
+                ("t.2", "two"),
+                ("t.3", "three"),
+            ];
+            assert_eq!(
+                found,
+                expected.map(|(name, content)| (name.to_owned(), content.to_owned())),
+                "{naming:?}"
+            );
         }
-        let mut found: Vec<(String, String)> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| {
-                let name = entry.file_name().into_string().unwrap();
-                (name, fs::read_to_string(entry.path()).unwrap())
-            })
-            .collect();
-        found.sort();
-        let expected = [
-            ("t", "one"),
-            ("t.1", "there before"),
-            ("t.2", "two"),
-            ("t.3", "three"),
-        ];
-        assert_eq!(
-            found,
-            expected.map(|(name, content)| (name.to_owned(), content.to_owned()))
-        );
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::mqtt::Version;
-use crate::mqtt::packet::MAX_REMAINING_LENGTH;
+use crate::mqtt::packet::MAX_PACKET_SIZE;
 use crate::mqtt::properties::PropertyError;
 use crate::mqtt::text::TextError;
 use crate::mqtt::topic::TopicError;
@@ -35,7 +35,7 @@ pub struct BadRecord {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    #[error("longer than a payload of MQTT can be, {MAX_REMAINING_LENGTH} bytes")]
+    #[error("larger than a packet of MQTT can be, {MAX_PACKET_SIZE} bytes")]
     TooLong,
     #[error("'{0}', which separates topic and payload, is not in it")]
     NoSeparator(String),

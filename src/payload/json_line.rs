@@ -15,7 +15,6 @@ use serde_json::value::RawValue;
 
 use super::error::RecordError;
 use crate::mqtt::QoS;
-use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::{Kind, Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::text::Text;
 
@@ -122,18 +121,14 @@ fn payload(line: &Bytes, members: &Members<'_>) -> Result<Bytes, RecordError> {
         Some("true") => true,
         Some(_) => return Err(expected("parsed", "true or false")),
     };
-    let payload = match (members.payload, members.payload_b64) {
-        (Some(_), Some(_)) => return Err(expected("payload", "left out beside 'payload_b64'")),
-        (None, None) => return Err(RecordError::NoPayload),
-        (None, Some(raw)) => base64(line, "payload_b64", raw)?,
-        (Some(raw), None) if is_json_text => shared(line, raw.get()),
-        (Some(raw), None) if raw.get() == "null" => not_cut(members, Bytes::new())?,
-        (Some(raw), None) if is_string(raw) => not_cut(members, string(line, "payload", raw)?)?,
-        (Some(raw), None) => shared(line, raw.get()),
-    };
-    match payload.len() > MAX_REMAINING_LENGTH {
-        false => Ok(payload),
-        true => Err(RecordError::TooLong),
+    match (members.payload, members.payload_b64) {
+        (Some(_), Some(_)) => Err(expected("payload", "left out beside 'payload_b64'")),
+        (None, None) => Err(RecordError::NoPayload),
+        (None, Some(raw)) => base64(line, "payload_b64", raw),
+        (Some(raw), None) if is_json_text => Ok(shared(line, raw.get())),
+        (Some(raw), None) if raw.get() == "null" => not_cut(members, Bytes::new()),
+        (Some(raw), None) if is_string(raw) => not_cut(members, string(line, "payload", raw)?),
+        (Some(raw), None) => Ok(shared(line, raw.get())),
     }
 }
 

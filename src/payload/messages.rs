@@ -12,6 +12,7 @@ use super::feed::Feed;
 use super::json_line;
 use super::source::Source;
 use super::topic_map::TopicMaps;
+use crate::mqtt::codec;
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::text::Text;
@@ -198,6 +199,18 @@ impl Messages {
 }
 
 impl Options {
+    /// The longest payload, in bytes, that goes into a packet with all this.
+    pub fn longest_payload(&self) -> usize {
+        let around = Message {
+            topic: self.topic.clone().unwrap_or_default(),
+            payload: Bytes::new(),
+            qos: self.qos.unwrap_or_default(),
+            retain: self.retain,
+            properties: self.properties.clone(),
+        };
+        codec::longest_payload(self.version, &around)
+    }
+
     /// What a record says, under the options; nothing where it is blank.
     fn message(&self, form: &Form, record: Bytes) -> Result<Option<Message>, RecordError> {
         let message = match form {
@@ -214,13 +227,13 @@ impl Options {
                     key: "topic",
                     error,
                 })?;
-                Message {
+                self.packet(Message {
                     topic: self.topic(Some(topic))?,
                     payload,
                     qos: self.qos.unwrap_or_default(),
                     retain: self.retain,
                     properties: self.properties.clone(),
-                }
+                })?
             }
             Form::Json => {
                 if record.iter().all(u8::is_ascii_whitespace) {
@@ -230,16 +243,24 @@ impl Options {
                 if !line.properties.is_empty() && !self.version.has_properties() {
                     return Err(RecordError::NeedsV5(self.version));
                 }
-                Message {
+                self.packet(Message {
                     topic: self.topic(line.topic)?,
                     payload: line.payload,
                     qos: self.qos.or(line.qos).unwrap_or_default(),
                     retain: self.retain || line.retain,
                     properties: self.properties(line.properties)?,
-                }
+                })?
             }
         };
         Ok(Some(message))
+    }
+
+    /// The message, unless it is too large for any packet. Of payloads alone the source knows.
+    fn packet(&self, message: Message) -> Result<Message, RecordError> {
+        match message.payload.len() > codec::longest_payload(self.version, &message) {
+            false => Ok(message),
+            true => Err(RecordError::TooLong),
+        }
     }
 
     fn topic(&self, of_record: Option<Text>) -> Result<Text, RecordError> {
@@ -463,7 +484,7 @@ mod tests {
     fn a_bad_record_ends_the_input_and_is_named() {
         for (limit, place, why) in [
             (1000, "line 4 of stdin", "neither"),
-            (40, "line 3 of stdin", "longer"),
+            (40, "line 3 of stdin", "larger"),
         ] {
             let (topics, mut messages) = read(INPUT, limit, false);
             assert_eq!(topics.first(), Some(&text("1")));

@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener};
 
 use tempfile::TempDir;
 
-use crate::support::mozzie;
+use crate::support::{Scripted, mozzie};
 
 /// Arguments (split at blanks, `␣` stands for a blank inside one, `∅` for an empty one) and what the error must name.
 const TABLE: &[(&str, &[&str])] = &[
@@ -417,6 +417,37 @@ fn a_payload_beyond_the_protocols_limit_is_2_and_says_how_much_fits() {
         .stdin_file(&file)
         .run()
         .fails(2, &["-s: stdin is larger than 2684"]);
+}
+
+#[test]
+fn a_payload_just_beyond_a_packet_of_mqtt_is_no_refusal_of_the_broker() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("too big");
+    // Beside the payload of a PUBLISH: the topic, its length, a packet identifier, no properties.
+    let (most, topic, id, properties) = (268_435_455, 3, 2, 1);
+    for (options, fits) in [
+        ("-q 0", most - topic),
+        ("-q 1", most - topic - id),
+        ("-q 0 -V 5", most - topic - properties),
+        ("-q 1 -V 5", most - topic - id - properties),
+    ] {
+        fs::File::create(&file).unwrap().set_len(fits + 1).unwrap();
+        mozzie("pub -t a")
+            .args(options)
+            .option("-f", &file)
+            .run()
+            .fails(2, &[&format!("larger than {fits} bytes")]);
+    }
+    // A line is known only when it is read.
+    let broker = Scripted::welcoming(|peer| while peer.next().is_some() {});
+    mozzie("pub -t a -l -q 1 -V 5")
+        .at(broker.port)
+        .stdin_file(&file)
+        .run()
+        .fails(
+            1,
+            &["line 1 of stdin: larger than a packet of mqtt can be, 268435460 bytes"],
+        );
 }
 
 #[test]

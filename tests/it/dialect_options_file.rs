@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::needs;
-use crate::support::{Mozzie, Scripted, called, mozzie, theirs, wire};
+use crate::support::{Mozzie, Scripted, called, free_port, mozzie, theirs, wire};
 
 /// Runs `program` against a broker that welcomes it; the topic, QoS and payload of what it publishes.
 fn published(version5: bool, program: impl FnOnce(u16) -> Mozzie) -> Vec<(String, u8, Vec<u8>)> {
@@ -118,6 +118,67 @@ fn natively_an_error_in_an_option_file_names_the_file() {
             .arg(&file)
             .run()
             .fails(2, &["error: -o '", what]);
+    }
+}
+
+#[test]
+fn natively_what_an_option_needs_may_stand_in_the_file_and_what_excludes_it_is_told() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("options");
+    // Those that go on are refused by nobody but the broker that there is not.
+    let port = free_port();
+    for (typed, text, code, what) in [
+        ("rr --serve -t a", "--exec cat", 3, "cannot connect"),
+        ("rr --exec cat -t a", "--serve", 3, "cannot connect"),
+        (
+            "sub -t a --jobs 2 --on-error skip",
+            "--exec cat",
+            3,
+            "cannot connect",
+        ),
+        (
+            "rr --serve -t a",
+            "-q 1",
+            2,
+            "error: the following required arguments were not provided: --exec",
+        ),
+        (
+            "sub -t a",
+            "--jobs 2",
+            2,
+            "options': the following required arguments were not provided: --exec",
+        ),
+        (
+            "sub -t a --jobs 2 --frob",
+            "--exec cat",
+            2,
+            "error: unexpected argument '--frob'",
+        ),
+        (
+            "sub -t a --jobs 2 -v",
+            "--json",
+            2,
+            "options': the argument '--json[=<form>]' cannot be used with '--verbose'",
+        ),
+        (
+            "rr --serve -t a",
+            "-m x",
+            2,
+            "options': the argument '--message <text>' cannot be used with '--serve'",
+        ),
+        (
+            "pub -t a -n",
+            "-m x",
+            2,
+            "options': the argument '--message <text>' cannot be used with '--null-message'",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        mozzie(typed)
+            .option("-o", &file)
+            .at(port)
+            .run()
+            .fails(code, &[what]);
     }
 }
 

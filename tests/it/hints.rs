@@ -44,6 +44,26 @@ fn what_answers_in_place_of_a_broker_is_recognised() {
 }
 
 #[test]
+fn a_broker_that_has_accepted_us_is_not_asked_about_its_port() {
+    // A second CONNACK, and what is no packet at all.
+    for answer in [[0x20, 2, 0, 0], [0xff, 2, 0, 0]] {
+        let broker = Scripted::welcoming(move |peer| {
+            peer.grant();
+            peer.send(answer);
+            peer.until_closed();
+        });
+        let done = mozzie("sub -t a").at(broker.port).run();
+        done.fails(1, &["hint: -dd shows"]);
+        assert!(!done.stderr.contains("MQTT port"), "{done}");
+    }
+    // Before that it may be anything.
+    for answer in [b"\x90\x03\x00\x01\x00".as_slice(), b""] {
+        let done = mozzie("sub -t a").at(answering(answer).port).run();
+        assert!(done.stderr.contains("is this an MQTT port?"), "{done}");
+    }
+}
+
+#[test]
 fn a_refused_connection_to_this_machine_names_mozzie_broker() {
     let done = mozzie("pub -t a -m x").at(free_port()).run();
     done.fails(3, &["refused", "hint:"]);

@@ -59,6 +59,53 @@ fn the_command_gets_the_payload_and_the_rest_in_its_environment() {
 }
 
 #[test]
+fn a_user_property_that_occurs_again_has_its_values_one_a_line() {
+    let folder = TempDir::new().unwrap();
+    let broker = Scripted::welcoming(|peer| {
+        peer.grant();
+        let properties = [
+            wire::user_property("via", "one"),
+            wire::user_property("other", "x"),
+            wire::user_property("via", "two"),
+            wire::user_property("Via", ""),
+        ];
+        peer.send(wire::publish_with(
+            true,
+            0,
+            0,
+            "t",
+            &properties.concat(),
+            "x",
+        ));
+        peer.until_closed();
+    });
+    let command = r#"printf '%s|' "$MQTT_USER_PROPERTY_VIA" "$MQTT_USER_PROPERTY_OTHER""#;
+    exec(broker.port, "-C 1 -V 5", command, &folder)
+        .run()
+        .prints("one\ntwo\n|x|");
+}
+
+#[test]
+fn a_shell_that_is_missing_is_named() {
+    let folder = TempDir::new().unwrap();
+    let broker = Scripted::welcoming(|peer| {
+        peer.grant();
+        peer.publish(0, 0, "t", "x");
+        peer.until_closed();
+    });
+    exec(broker.port, "--on-error stop", "true", &folder)
+        .env("PATH", folder.path())
+        .run()
+        .fails(
+            1,
+            &[
+                "a message on 't': cannot start the shell 'sh'",
+                "no such file",
+            ],
+        );
+}
+
+#[test]
 fn variables_of_another_message_are_not_handed_down() {
     let folder = TempDir::new().unwrap();
     let broker = Scripted::welcoming(|peer| {

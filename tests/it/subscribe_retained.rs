@@ -91,6 +91,30 @@ fn retained_only_behind_a_small_window_is_complete() {
 }
 
 #[test]
+fn retained_only_goes_on_when_an_exchange_ends_behind_the_ping() {
+    for version in VERSIONS {
+        let broker = Scripted::welcoming(|peer| {
+            peer.grant();
+            peer.send(wire::publish_with(peer.v5, 5, 1, "t", &[], "first"));
+            peer.expect(wire::PUBREC);
+            // A broker with a window of one, which takes its time for PUBREL.
+            let ping = peer.next_raw().unwrap();
+            assert_eq!(ping.kind(), wire::PINGREQ);
+            peer.send(wire::ack(wire::PUBREL, 1));
+            peer.send(wire::PINGRESP_BYTES);
+            peer.expect(wire::PUBCOMP);
+            peer.send(wire::publish_with(peer.v5, 1, 0, "t", &[], "second"));
+            peer.until_closed();
+        });
+        mozzie("sub -t t -q 2 --retained-only --idle-timeout 50ms")
+            .at(broker.port)
+            .version(version)
+            .run()
+            .prints("first\nsecond\n");
+    }
+}
+
+#[test]
 fn retained_only_waits_for_a_broker_that_looks_them_up_late() {
     for version in VERSIONS {
         let broker = Scripted::welcoming(|peer| {

@@ -245,7 +245,8 @@ pub struct ClientArgs {
     #[arg(long, value_name = "ADDRESSES", conflicts_with = "bind")]
     pub source_ip: Option<SourceAddresses>,
     /// User names and passwords in turn from the lines of this file: [client identifier,]user,password
-    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["username", "password", "password_file"])]
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["username",
+          "password", "password_file", "password_prompt", "password_command"])]
     pub credentials: Option<PathBuf>,
     /// Make broken connections again, as --retry, --retry-delay and --retry-max-delay say
     #[arg(long)]

@@ -263,7 +263,7 @@ mod tests {
                     .unwrap_or_default();
                 assert!(own.starts_with("mozzie "), "{line}");
                 assert!(
-                    super::super::Line::parse(&words(own), false).is_ok(),
+                    super::super::Line::parse(&words(own), super::super::Reading::Typed).is_ok(),
                     "{line}"
                 );
             }

@@ -189,6 +189,8 @@ fn displaces(upper: &Given<'_>, lower: &Given<'_>) -> bool {
         name if MQTT_5.contains(&name) || MQTT_5_OF_VERBS.contains(&name) => {
             lower.name == "protocol-version" && is_before_5(lower)
         }
+        "credentials" => lower.name == "username" || is_one_of(PASSWORDS),
+        "source-ip" => lower.name == "bind",
         name if OUTPUT_OF_VERBS.contains(&name) => is_one_of(&[OUTPUT, FORMAT]),
         _ => false,
     }
@@ -450,6 +452,19 @@ mod tests {
                 let decides = json(arg) || conflicts.into_iter().any(json);
                 let name = arg.get_long().unwrap_or_default();
                 assert!(!decides || OUTPUT_OF_VERBS.contains(&name), "{name}");
+            }
+        }
+        // What cannot be typed together is displaced when one of the two is typed and the other is not.
+        let given = |name| Given { name, value: None };
+        for verb in verbs.get_subcommands() {
+            for arg in verb.get_arguments() {
+                let Some(name) = arg.get_long() else { continue };
+                for other in verb.get_arg_conflicts_with(arg) {
+                    let Some(other) = other.get_long().filter(|other| is_known(other)) else {
+                        continue;
+                    };
+                    assert!(displaces(&given(name), &given(other)), "{name} {other}");
+                }
             }
         }
         // Everything under the heading of TLS turns it on, but for the one that turns it off.

@@ -191,7 +191,7 @@ impl<'a> Examination<'a> {
                 true
             }
             Err(error) => {
-                let is_lost = matches!(error, Error::ConnectionLost(_) | Error::Session(_));
+                let is_lost = matches!(error, Error::NotAccepted(_) | Error::Session(_));
                 let mut finding = self.failed(&error);
                 if is_lost
                     && way::speaks_tls(&self.plan.connection.endpoint, self.plan.timeout).await

@@ -18,8 +18,9 @@ enum Stage {
     Waiting,
     /// Since then nothing came.
     Quiet(Instant),
-    /// A ping is on its way.
-    Probing,
+    /// A ping is on its way. `open`: before an exchange had ended, behind which others may be waiting; its end
+    /// may then go out behind the ping, so the answer says nothing of them.
+    Probing { open: bool },
 }
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Settling {
             Stage::Waiting => {}
             _ if retained => self.stage = Stage::Quiet(now),
             Stage::Quiet(_) => {}
-            Stage::Probing => self.live = true,
+            Stage::Probing { .. } => self.live = true,
         }
     }
 
@@ -63,24 +64,27 @@ impl Settling {
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Quiet(since) => Some(since + self.quiet),
-            Stage::Waiting | Stage::Probing => None,
+            Stage::Waiting | Stage::Probing { .. } => None,
         }
     }
 
-    /// The quiet time is over, and a ping goes out.
-    pub fn probe(&mut self) {
-        self.stage = Stage::Probing;
+    /// The quiet time is over, and a ping goes out while `unfinished` messages wait for the rest of their
+    /// exchange.
+    pub fn probe(&mut self, unfinished: usize) {
+        self.stage = Stage::Probing {
+            open: unfinished > 0,
+        };
         self.live = false;
     }
 
-    /// The answer to a ping. Whether all has come: `unfinished` messages still wait for the rest of
-    /// their exchange, and others may be waiting behind them; but not behind a live one.
+    /// The answer to a ping. Whether all has come: behind messages that are `unfinished`, now or when the ping
+    /// went out, others may be waiting; but not behind a live one.
     pub fn pong(&mut self, unfinished: usize, now: Instant) -> bool {
-        if self.stage != Stage::Probing {
+        let Stage::Probing { open } = self.stage else {
             // Something retained came meanwhile.
             return false;
-        }
-        if unfinished > 0 && !self.live {
+        };
+        if (open || unfinished > 0) && !self.live {
             self.stage = Stage::Quiet(now);
             return false;
         }
@@ -107,7 +111,7 @@ mod tests {
             Some(later + QUIET),
             "the live one does not count"
         );
-        settling.probe();
+        settling.probe(0);
         assert_eq!(settling.deadline(), None);
         assert!(settling.pong(0, later));
     }
@@ -117,7 +121,7 @@ mod tests {
         let now = Instant::now();
         let mut settling = Settling::new(QUIET);
         settling.subscribed(now);
-        settling.probe();
+        settling.probe(0);
         settling.came(true, now);
         assert!(!settling.pong(0, now));
         assert_eq!(settling.deadline(), Some(now + QUIET));
@@ -128,11 +132,14 @@ mod tests {
         let now = Instant::now();
         let mut settling = Settling::new(QUIET);
         settling.subscribed(now);
-        settling.probe();
-        assert!(!settling.pong(1, now));
-        settling.probe();
-        settling.came(false, now);
-        assert!(settling.pong(1, now));
+        for (before, after) in [(0, 1), (1, 1), (1, 0)] {
+            settling.probe(before);
+            assert!(!settling.pong(after, now));
+            assert_eq!(settling.deadline(), Some(now + QUIET));
+            settling.probe(before);
+            settling.came(false, now);
+            assert!(settling.pong(after, now));
+        }
     }
 
     #[test]
@@ -140,7 +147,7 @@ mod tests {
         let now = Instant::now();
         let mut settling = Settling::new(QUIET);
         settling.subscribed(now);
-        settling.probe();
+        settling.probe(0);
         settling.lost();
         assert!(!settling.pong(0, now));
         assert_eq!(settling.deadline(), None);

@@ -345,8 +345,9 @@ impl<'a> Subscriber<'a> {
 
     /// Whether the silence is that of a broker with nothing more to send.
     fn probe(&mut self) -> Result<(), Error> {
+        let unfinished = self.client.session().unfinished();
         if let Some(settling) = &mut self.settling {
-            settling.probe();
+            settling.probe(unfinished);
             self.client.session().ping()?;
         }
         Ok(())

@@ -336,6 +336,18 @@ pub fn publish_size(version: Version, message: &Message) -> usize {
     1 + variable_byte_len(len) + len
 }
 
+/// The longest payload, in bytes, with which this message still is a packet, whoever takes it.
+pub fn longest_payload(version: Version, message: &Message) -> usize {
+    let form = PublishForm {
+        dup: false,
+        packet_id: 0,
+        topic: message.topic.as_bytes(),
+        alias: None,
+    };
+    let rest = publish_remaining_len(version, message, &form) - message.payload.len();
+    MAX_REMAINING_LENGTH.saturating_sub(rest)
+}
+
 /// Appends a PUBLISH to `out`. The message's topic must be a valid topic name.
 pub fn encode_publish(
     version: Version,

@@ -470,6 +470,27 @@ fn a_packet_over_the_limit_is_refused_by_its_header() {
 }
 
 #[test]
+fn the_longest_payload_fills_a_packet_of_mqtt() {
+    for version in VERSIONS {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            let mut message = Message {
+                topic: text("a/b"),
+                qos,
+                ..Message::default()
+            };
+            let longest = longest_payload(version, &message);
+            // Never touched, so not taken from anybody.
+            message.payload = vec![0; longest].into();
+            assert_eq!(
+                publish_size(version, &message),
+                crate::mqtt::packet::MAX_PACKET_SIZE
+            );
+            assert_eq!(longest_payload(version, &message), longest);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_encoded_leaves_the_buffer_alone() {
     let mut out = BytesMut::from(&b"kept"[..]);
     for (version, packet) in [

@@ -6,7 +6,7 @@ use super::outbound::{Resend, Stage};
 use super::{Direction, Phase, Session, show, unexpected};
 use crate::mqtt::QoS;
 use crate::mqtt::codec::{self, EncodeError, PublishForm};
-use crate::mqtt::packet::{Ack, Message, Packet, Publish};
+use crate::mqtt::packet::{Ack, MAX_PACKET_SIZE, Message, Packet, Publish};
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::reason::Reason;
 
@@ -98,6 +98,11 @@ impl Session {
         }
         let size = codec::publish_size(self.settings.version, message);
         if size > limits.maximum_packet_size {
+            if size > MAX_PACKET_SIZE {
+                // No broker is to blame.
+                let packet = "PUBLISH";
+                return Err(EncodeError::TooLarge { packet, size }.into());
+            }
             return Err(PublishError::TooLarge {
                 size,
                 maximum: limits.maximum_packet_size,

@@ -291,6 +291,18 @@ async fn a_unix_socket_that_is_missing_dead_or_too_long_is_told_apart() {
     let error = refused(&Endpoint::unix(&path)).await;
     assert!(error.to_string().ends_with("connection refused"), "{error}");
     assert!(error.hint().unwrap().contains("no broker listens"));
+    for (other, what) in [
+        (folder.path().to_owned(), "it is a folder and no socket"),
+        (folder.path().join("file"), "it is a file and no socket"),
+    ] {
+        if what.contains("file") {
+            std::fs::write(&other, "").unwrap();
+        }
+        let error = refused(&Endpoint::unix(&other)).await;
+        assert!(error.to_string().contains(what), "{error}");
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("the socket itself"), "{hint}");
+    }
     let error = refused(&Endpoint::unix("x".repeat(200))).await;
     assert!(
         error

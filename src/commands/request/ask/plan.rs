@@ -11,6 +11,7 @@ use crate::commands::{connect, display, input};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::mqtt::Version;
+use crate::mqtt::codec;
 use crate::mqtt::packet::{Message, RetainHandling, Subscription};
 use crate::mqtt::properties::{Place, Properties, Property, PropertyId, Value};
 use crate::mqtt::text::Text;
@@ -128,6 +129,22 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
         connection.reconnect = Reconnect::Never;
     }
     let many = args.input.stdin_lines;
+    let template = Message {
+        topic,
+        payload: Bytes::new(),
+        qos: exchange.qos,
+        retain: false,
+        properties: request_properties,
+    };
+    let mut example = template.clone();
+    if let Some(data) = correlation.next() {
+        add(
+            &mut example.properties,
+            PropertyId::CorrelationData,
+            Value::Binary(data),
+        )?;
+    }
+    let longest = codec::longest_payload(version, &example);
     Ok(AskPlan {
         subscriptions: Subscriptions::new(
             vec![Subscription {
@@ -141,14 +158,8 @@ pub fn plan(args: RequestArgs, dialect: Dialect) -> Result<AskPlan, Error> {
             properties.of(Place::Subscribe),
         ),
         response_topic,
-        feed: Feed::new(input::source(args.input, &topic, 1, Duration::ZERO)?),
-        template: Message {
-            topic,
-            payload: Bytes::new(),
-            qos: exchange.qos,
-            retain: false,
-            properties: request_properties,
-        },
+        feed: Feed::new(input::source(args.input, longest, 1, Duration::ZERO)?),
+        template,
         correlation,
         many,
         window,

@@ -201,6 +201,15 @@ fn what_the_broker_cannot_take_is_refused_before_it_is_sent() {
     );
     large.payload = Bytes::from(vec![0; 24]);
     assert_eq!(peer.session.publish(large, 1), Ok(0));
+    let mut beyond_all = message("t", QoS::AtMostOnce);
+    beyond_all.payload = vec![0; 268_435_455].into();
+    assert!(
+        matches!(
+            peer.session.publish(beyond_all, 1),
+            Err(PublishError::Encode(_))
+        ),
+        "that is not the broker's limit"
+    );
     let mut aliased = message("t", QoS::AtMostOnce);
     aliased.properties = properties(
         Place::Publish,
