@@ -50,6 +50,7 @@ mod secrets;
 mod signals;
 #[cfg(feature = "srv")]
 mod srv;
+mod start;
 mod subscribe;
 mod subscribe_exec;
 mod subscribe_files;
