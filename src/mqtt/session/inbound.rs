@@ -7,6 +7,11 @@ use std::num::NonZeroU64;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Publish;
 
+/// How many exchanges of QoS 2 are to be between PUBREC and PUBREL. A broker that keeps a window has its own, mostly
+/// smaller; mosquitto 2.0.11 sends a long queue at once, and looks for each PUBREC through all that is
+/// open before it: with everything answered at once that takes it minutes, in which it hears no ping.
+const RELEASES_AT_ONCE: usize = 1000;
+
 /// What an owner that acknowledges messages itself gives back when it has handled one. After the
 /// session it belongs to is lost it stands for nothing and does no harm. Never zero, so that none takes no
 /// room in an event.
@@ -48,8 +53,11 @@ impl Held {
 pub(super) struct Inbound {
     /// QoS 2 packet ids that were acknowledged with PUBREC and wait for PUBREL.
     unreleased: HashSet<u16>,
-    /// Not acknowledged, in the order in which this connection brought them: acknowledgements must
-    /// keep it [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+    /// How many of them this connection brought. Those of an earlier one may never be released, where the broker
+    /// has given up the message.
+    releases_due: usize,
+    /// Not acknowledged, in the order in which this connection brought them, with the owner or because
+    /// too many wait for PUBREL: acknowledgements must keep it [MQTT-4.6.0-2] [MQTT-4.6.0-3].
     held: VecDeque<Held>,
     /// Not acknowledged on an earlier connection of this session; the broker will send them again.
     carried: Vec<Held>,
@@ -62,23 +70,35 @@ impl Inbound {
         self.unreleased.len() + self.held.len()
     }
 
-    /// Whether PUBREC was sent for this packet id, and no PUBREL came.
-    pub fn is_unreleased(&self, packet_id: u16) -> bool {
-        self.unreleased.contains(&packet_id)
+    /// Whether a PUBLISH of QoS 2 is one that was answered with PUBREC before. Without DUP it is another message: the
+    /// broker has given up the one before, or, as mosquitto 2.0.11 does, goes round its packet ids too soon.
+    pub fn is_answered(&self, publish: &Publish) -> bool {
+        publish.dup && self.unreleased.contains(&publish.packet_id)
+    }
+
+    /// Whether nothing that came before has to be acknowledged first, and one more PUBREC may go out.
+    pub fn may_answer(&self) -> bool {
+        self.held.is_empty() && self.carried.is_empty() && self.may_release()
+    }
+
+    fn may_release(&self) -> bool {
+        self.releases_due < RELEASES_AT_ONCE
     }
 
     /// PUBREC goes out.
     pub fn received(&mut self, packet_id: u16) {
         self.unreleased.insert(packet_id);
+        self.releases_due += 1;
     }
 
     /// PUBREL came. Whether there was something to release.
     pub fn release(&mut self, packet_id: u16) -> bool {
+        self.releases_due = self.releases_due.saturating_sub(1);
         self.unreleased.remove(&packet_id)
     }
 
-    /// Takes a message that the owner will acknowledge.
-    pub fn hold(&mut self, publish: &Publish) -> Arrival {
+    /// Takes a message that is not acknowledged yet: it is open with the owner, or handled and has to wait.
+    pub fn hold(&mut self, publish: &Publish, state: State) -> Arrival {
         // Without DUP it is another message, though the packet id be that of one which the broker has
         // given up since: to deliver twice is better than to lose.
         if publish.dup {
@@ -99,13 +119,24 @@ impl Inbound {
             receipt,
             packet_id: publish.packet_id,
             qos: publish.message.qos,
-            state: State::Open,
+            state,
         });
         Arrival::New(receipt)
     }
 
     /// What became of a message; nothing when its receipt is stale.
     pub fn settle(&mut self, receipt: Receipt, state: State) {
+        // Unless the broker has sent some of it again, receipts follow each other.
+        let first = self.held.front().map_or(0, |held| held.receipt.0.get());
+        let place = receipt.0.get().wrapping_sub(first) as usize;
+        if let Some(held) = self
+            .held
+            .get_mut(place)
+            .filter(|held| held.receipt == receipt)
+        {
+            held.state = state;
+            return;
+        }
         let mut all = self.held.iter_mut().chain(&mut self.carried);
         if let Some(held) = all.find(|held| held.receipt == receipt) {
             held.state = state;
@@ -116,6 +147,10 @@ impl Inbound {
     pub fn next_due(&mut self) -> Option<(u16, QoS)> {
         loop {
             let held = *self.held.front().filter(|held| held.state != State::Open)?;
+            let waits = held.qos == QoS::ExactlyOnce && held.state == State::Handled;
+            if waits && !self.may_release() {
+                return None;
+            }
             self.held.pop_front();
             if held.state == State::Handled {
                 return Some((held.packet_id, held.qos));
@@ -125,6 +160,7 @@ impl Inbound {
 
     /// The connection is gone. What was left comes again, as if for the first time.
     pub fn close(&mut self) {
+        self.releases_due = 0;
         self.carried.extend(self.held.drain(..));
         self.carried.retain(|held| held.state != State::Left);
     }
@@ -132,6 +168,7 @@ impl Inbound {
     /// The broker knows nothing of the messages any more.
     pub fn forget(&mut self) {
         self.unreleased.clear();
+        self.releases_due = 0;
         self.held.clear();
         self.carried.clear();
     }

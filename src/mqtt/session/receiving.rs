@@ -48,10 +48,13 @@ impl Session {
         let packet_id = publish.packet_id;
         match publish.message.qos {
             QoS::AtMostOnce => {}
-            _ if self.by_owner => return self.hold(publish),
+            _ if self.by_owner => {
+                let receipt = self.hold(&publish, State::Open)?;
+                return Ok(receipt.map(|receipt| Event::Message(publish, Some(receipt))));
+            }
             QoS::AtLeastOnce => self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?,
-            QoS::ExactlyOnce => {
-                let is_new = !self.inbound.is_unreleased(packet_id);
+            QoS::ExactlyOnce if self.inbound.may_answer() => {
+                let is_new = !self.inbound.is_answered(&publish);
                 if is_new {
                     self.check_receive_maximum(self.inbound.unfinished())?;
                     self.inbound.received(packet_id);
@@ -61,22 +64,27 @@ impl Session {
                     return Ok(None);
                 }
             }
+            QoS::ExactlyOnce => {
+                if self.hold(&publish, State::Handled)?.is_none() {
+                    return Ok(None);
+                }
+                self.write_due()?;
+            }
         }
         Ok(Some(Event::Message(publish, None)))
     }
 
-    /// Gives a message to the owner, who acknowledges it.
-    fn hold(&mut self, publish: Publish) -> Result<Option<Event>, SessionError> {
-        let packet_id = publish.packet_id;
-        if publish.message.qos == QoS::ExactlyOnce && self.inbound.is_unreleased(packet_id) {
-            self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
+    /// Keeps a message until it may be acknowledged; its receipt, when the owner is to hear of it.
+    fn hold(&mut self, publish: &Publish, state: State) -> Result<Option<Receipt>, SessionError> {
+        if publish.message.qos == QoS::ExactlyOnce && self.inbound.is_answered(publish) {
+            self.write_ack(Packet::PubRec, publish.packet_id, Reason::SUCCESS)?;
             return Ok(None);
         }
         let before = self.inbound.unfinished();
-        match self.inbound.hold(&publish) {
+        match self.inbound.hold(publish, state) {
             Arrival::New(receipt) => {
                 self.check_receive_maximum(before)?;
-                Ok(Some(Event::Message(publish, Some(receipt))))
+                Ok(Some(receipt))
             }
             Arrival::Known => {
                 // It may have been handled while there was no connection.
@@ -86,13 +94,13 @@ impl Session {
         }
     }
 
-    /// Whether the broker may send one more, of `unfinished` (section 4.9).
+    /// Whether the broker may send one more, of `unfinished` (section 4.9). Where we named no maximum there are as many
+    /// as there are packet ids, and a broker that gives one to two messages loses nothing by it.
     fn check_receive_maximum(&self, unfinished: usize) -> Result<(), SessionError> {
-        let maximum = self
-            .settings
-            .connect_properties
-            .number(PropertyId::ReceiveMaximum)
-            .unwrap_or(65_535);
+        let properties = &self.settings.connect_properties;
+        let Some(maximum) = properties.number(PropertyId::ReceiveMaximum) else {
+            return Ok(());
+        };
         if unfinished >= maximum as usize {
             return Err(SessionError::Protocol {
                 reason: Reason::RECEIVE_MAXIMUM_EXCEEDED,
@@ -147,6 +155,7 @@ impl Session {
             Reason::PACKET_IDENTIFIER_NOT_FOUND
         };
         self.write_ack(Packet::PubComp, ack.packet_id, reason)?;
+        self.write_due()?;
         Ok(None)
     }
 

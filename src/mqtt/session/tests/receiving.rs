@@ -273,3 +273,85 @@ fn more_qos_2_than_our_receive_maximum_is_refused() {
         })
     ));
 }
+
+#[test]
+fn another_message_under_an_unreleased_packet_id_is_new() {
+    for by_owner in [false, true] {
+        let mut peer = Peer::version(Version::V311);
+        if by_owner {
+            peer.session.acknowledge_by_owner();
+        }
+        for _ in 0..2 {
+            let events = peer.gets(inbound(QoS::ExactlyOnce, 1, false)).unwrap();
+            assert!(matches!(&events[..], [Event::Message(..)]), "{events:?}");
+            if by_owner {
+                peer.session.acknowledge(receipt(&events)).unwrap();
+            }
+            assert_eq!(peer.sent(), [Packet::PubRec(ack(1))]);
+        }
+    }
+}
+
+/// All that a broker without a window sends at once: more messages than there are packet ids.
+#[test]
+fn a_flood_of_qos_2_is_delivered_whole_and_answered_in_order_part_by_part() {
+    const ALL: usize = 70_000;
+    for by_owner in [false, true] {
+        let mut peer = Peer::version(Version::V311);
+        if by_owner {
+            peer.session.acknowledge_by_owner();
+        }
+        let packet_id = |number: usize| (number % 65_535 + 1) as u16;
+        let mut answered = Vec::new();
+        for number in 0..ALL {
+            let message = inbound(QoS::ExactlyOnce, packet_id(number), false);
+            let events = peer.gets(message).unwrap();
+            assert!(matches!(&events[..], [Event::Message(..)]), "{events:?}");
+            if by_owner {
+                peer.session.acknowledge(receipt(&events)).unwrap();
+            }
+            answered.extend(peer.sent());
+        }
+        assert_eq!(answered.len(), 1000);
+        let mut released = 0;
+        while released < answered.len() {
+            let Packet::PubRec(received) = &answered[released] else {
+                panic!("{:?}", answered[released]);
+            };
+            assert_eq!(received.packet_id, packet_id(released));
+            released += 1;
+            peer.gets(Packet::PubRel(ack(received.packet_id))).unwrap();
+            let mut sent = peer.sent().into_iter();
+            assert_eq!(
+                sent.next(),
+                Some(Packet::PubComp(ack(packet_id(released - 1))))
+            );
+            answered.extend(sent);
+        }
+        assert_eq!(released, ALL);
+        assert_eq!(peer.session.unfinished(), 0);
+    }
+}
+
+#[test]
+fn what_waits_to_be_answered_is_not_delivered_again_on_a_resumed_session() {
+    let mut peer = Peer::connected(Settings {
+        version: Version::V311,
+        clean_start: false,
+        ..Settings::default()
+    });
+    for packet_id in 1..=1001 {
+        peer.gets(inbound(QoS::ExactlyOnce, packet_id, false))
+            .unwrap();
+    }
+    assert_eq!(peer.sent().len(), 1000);
+    peer.reconnected(true);
+    for packet_id in [1000, 1001] {
+        let repeated = inbound(QoS::ExactlyOnce, packet_id, true);
+        assert_eq!(peer.gets(repeated).unwrap(), []);
+        assert_eq!(peer.sent(), [Packet::PubRec(ack(packet_id))]);
+    }
+    // those that the broker never releases hold up nothing
+    peer.gets(inbound(QoS::ExactlyOnce, 2, false)).unwrap();
+    assert_eq!(peer.sent(), [Packet::PubRec(ack(2))]);
+}
