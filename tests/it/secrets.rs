@@ -118,20 +118,19 @@ fn ctrl_c_at_the_question_is_130_and_leaves_the_echo_on() {
 fn a_signal_at_the_question_leaves_the_echo_on() {
     needs!("script");
     for (signal, status) in [("TERM", 143), ("INT", 130)] {
-        let mut run = on_a_terminal(
+        let run = on_a_terminal(
             "sh -c 'echo pid=$$.; exec mozzie pub -t a -m x -u me -p 1 --password-prompt'; \
              echo status=$?; stty -a",
         )
         .start();
-        answer(&mut run, "Password of me: ", "hunt");
+        run.wait_for_stdout("Password of me: ");
         let printed = String::from_utf8_lossy(&run.printed()).into_owned();
         let pid = printed.split(['=', '.']).nth(1).unwrap();
         let killed = Command::new("kill").args(["-s", signal, pid]).status();
         assert!(killed.unwrap().success());
         run.wait_for_stdout(format!("status={status}"));
         run.wait_for_stdout(" echo ");
-        let done = run.finish();
-        assert!(!done.stdout_text().contains("hunt"), "{done}");
+        run.finish();
     }
 }
 
