@@ -25,7 +25,7 @@ pub enum Error {
     #[error("{message}")]
     Usage { message: String, hint: String },
     /// What a mosquitto client says in a case that mozzie's own command line does not know.
-    #[error("{}", .0.text.trim_end())]
+    #[error("{}", String::from_utf8_lossy(&.0.text).trim_end())]
     Mosquitto(Verdict),
     /// A file that an option names cannot be read.
     #[error("{option}: cannot read '{}': {}", path.display(), io_reason(source))]
@@ -136,15 +136,15 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
     pub code: u8,
-    /// For stderr, with its newlines.
-    pub text: String,
+    /// For stderr, with its newlines. Bytes, because words that are no UTF-8 are named in it as they were typed.
+    pub text: Vec<u8>,
     /// For stdout: the whole usage, where a client shows it unasked.
     pub usage: String,
 }
 
 impl Verdict {
     /// The command line is wrong.
-    pub fn usage(text: impl Into<String>) -> Self {
+    pub fn usage(text: impl Into<Vec<u8>>) -> Self {
         Self {
             code: 1,
             text: text.into(),
@@ -170,7 +170,7 @@ impl Verdict {
         };
         Self {
             code: mosquitto::code::CONNECTION_LOST,
-            text: format!("{why}{}", mosquitto::LOST),
+            text: format!("{why}{}", mosquitto::LOST).into(),
             usage: String::new(),
         }
     }

@@ -456,6 +456,37 @@ mod tests {
     }
 
     #[test]
+    fn mosquitto_sub_comes_back_wherever_it_got_to() {
+        let new = || {
+            let mut run = Run::new(Reconnect::WhenReached, None);
+            run.patience.reached();
+            run
+        };
+        for how in [
+            Break::Ended(Reason(0x8e)),
+            Break::Ended(Reason::SUCCESS),
+            Break::Silent,
+            Break::NoPingResp,
+            AWAY,
+        ] {
+            assert_eq!(new().bears(0, how, false), 100, "{how:?}");
+            assert!(new().ends(0, how, false).is_ok(), "{how:?}");
+        }
+        for how in [
+            Break::CertificateWanted,
+            Break::Refused(Reason::NOT_AUTHORIZED),
+            Break::NoConnAck,
+        ] {
+            assert_eq!(new().ends(0, how, false), Err(GiveUp::Final), "{how:?}");
+        }
+        let mut unreached = Run::new(Reconnect::WhenReached, None);
+        assert_eq!(unreached.ends(0, AWAY, false), Err(GiveUp::Final));
+        let mut publisher = Run::new(Reconnect::Never, None);
+        let ended = publisher.stood(0, Break::Ended(Reason::SUCCESS), false);
+        assert_eq!(ended, Err(GiveUp::Final));
+    }
+
+    #[test]
     fn attempts_in_vain_are_used_up_and_a_success_gives_them_back() {
         let mut run = Run::new(Reconnect::WhenAccepted, Some(2));
         run.stood(60, Break::Silent, false).unwrap();

@@ -33,10 +33,10 @@ use crate::output::Diagnostics;
 use crate::output::format::{JsonDialect, Layout, Template};
 
 /// mosquitto's complaint about the text of `-F`.
-pub fn check_format(format: &OsStr) -> Result<(), String> {
+pub fn check_format(format: &OsStr) -> Result<(), Vec<u8>> {
     match Template::parse(format.as_bytes(), JsonDialect::Mosquitto(Layout::Line)) {
         Ok(_) => Ok(()),
-        Err(error) => Err(String::from_utf8_lossy(&error.mosquitto_text()).into_owned()),
+        Err(error) => Err(error.mosquitto_text()),
     }
 }
 

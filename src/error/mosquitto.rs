@@ -1,6 +1,8 @@
 //! A failure as mosquitto's clients report it: the text on stderr and the exit code.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::{Error, Verdict};
 use crate::dialect::Tool;
@@ -82,9 +84,9 @@ impl Error {
     }
 
     /// What goes to stderr, with its newlines; empty for nothing.
-    pub fn mosquitto_text(&self, tool: Tool) -> String {
-        match self {
-            Self::Mosquitto(verdict) => verdict.text.clone(),
+    pub fn mosquitto_text(&self, tool: Tool) -> Vec<u8> {
+        let text = match self {
+            Self::Mosquitto(verdict) => return verdict.text.clone(),
             Self::Refused(connack) => refusal(connack, tool),
             Self::Session(error) | Self::Violation(error) => match error {
                 SessionError::Refused(connack) => refusal(connack, tool),
@@ -113,14 +115,13 @@ impl Error {
                 source,
             } => {
                 let reason = os_reason(source);
-                let read = format!(
-                    "Error: Unable to read file \"{}\": {reason}.\n",
-                    path.display()
-                );
                 match *option {
-                    "-f" => format!("{read}Error loading input file \"{}\".\n", path.display()),
+                    "-f" => return Verdict::unreadable(path, source, false).text,
                     "-s" => format!("Error: {reason}\nError loading input from stdin.\n"),
-                    _ => read,
+                    _ => format!(
+                        "Error: Unable to read file \"{}\": {reason}.\n",
+                        path.display()
+                    ),
                 }
             }
             Self::EmptyInput => {
@@ -146,7 +147,37 @@ impl Error {
             | Self::Checks { .. }
             | Self::BenchFailed(_)
             | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
+        };
+        text.into()
+    }
+}
+
+impl Verdict {
+    /// The file of `-f` cannot be read; that it is a folder is said even when nothing else is.
+    pub fn unreadable(path: &Path, error: &io::Error, quiet: bool) -> Self {
+        let name = path.as_os_str().as_bytes();
+        let is_dir = error.kind() == io::ErrorKind::IsADirectory;
+        let mut text = match is_dir {
+            true => [b"Error: ", name, b" is not a file."].concat(),
+            false => Vec::new(),
+        };
+        if !quiet {
+            // Of a folder it says the number of an error that it had before.
+            let reason = match is_dir {
+                true => "No such file or directory".to_owned(),
+                false => os_reason(error),
+            };
+            let why = format!("\": {reason}.\nError loading input file \"");
+            let said: [&[u8]; 5] = [
+                b"Error: Unable to read file \"",
+                name,
+                why.as_bytes(),
+                name,
+                b"\".\n",
+            ];
+            text.extend(said.concat());
         }
+        Self::usage(text)
     }
 }
 
@@ -161,7 +192,11 @@ fn os_reason(error: &io::Error) -> String {
 
 /// Whether its library says so; of SUBACK it says that the protocol is broken.
 fn is_malformed(error: &DecodeError) -> bool {
-    matches!(error, DecodeError::Malformed { packet, .. } if *packet != "SUBACK")
+    match error {
+        DecodeError::Malformed { packet, .. } => *packet != "SUBACK",
+        DecodeError::OldBroker(_) => true,
+        _ => false,
+    }
 }
 
 fn refusal(connack: &ConnAck, tool: Tool) -> String {
@@ -177,7 +212,7 @@ fn refusal(connack: &ConnAck, tool: Tool) -> String {
     }
     text.push('\n');
     match tool {
-        Tool::Pub if reason.is_error() => text.push_str(PROTOCOL),
+        Tool::Pub if reason.0 > 5 => text.push_str(PROTOCOL),
         Tool::Pub => text.push_str(REFUSED),
         Tool::Sub | Tool::Rr => {}
     }
@@ -273,8 +308,18 @@ fn dial(error: &DialError) -> String {
 fn tls(error: &TlsError) -> String {
     match error {
         // Files are opened when the options are set, and read, as folders are, while it connects.
-        TlsError::Read { option, .. } if *option != "--capath" => {
-            "Error: Problem setting TLS options: File not found.\n".into()
+        TlsError::Read {
+            option,
+            path,
+            error,
+        } if *option != "--capath" => {
+            let found = match error.kind() {
+                io::ErrorKind::IsADirectory => {
+                    format!("Error: {} is not a file.", path.display())
+                }
+                _ => String::new(),
+            };
+            format!("{found}Error: Problem setting TLS options: File not found.\n")
         }
         TlsError::Version(_) => {
             "Error: Problem setting TLS options, check the options are valid.\n".into()

@@ -91,9 +91,9 @@ impl Diagnostics {
     }
 
     /// A text that only mosquitto's clients have, in their form.
-    pub fn mosquitto(&self, text: &str) {
+    pub fn mosquitto(&self, text: impl AsRef<[u8]>) {
         if !self.quiet {
-            raw(text);
+            raw(text.as_ref());
         }
     }
 
@@ -157,7 +157,7 @@ impl Diagnostics {
                 )),
             }
             if times > 1 {
-                raw(&trace::hex(sight.bytes, sight.len));
+                raw(trace::hex(sight.bytes, sight.len).as_bytes());
             }
         })
     }
@@ -202,8 +202,8 @@ fn line(text: &str) {
 }
 
 /// Text that is in its final form, for stderr.
-fn raw(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+fn raw(text: &[u8]) {
+    let _ = io::stderr().lock().write_all(text);
 }
 
 /// Text as the whole result of a command. A closed pipe is no failure.

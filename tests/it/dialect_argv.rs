@@ -139,6 +139,12 @@ const PUB: &[&str] = &[
     "-m",
     "-f",
     "-k x -t a -m b",
+    "-i a -I",
+    "-I a -i",
+    "-i a\u{1} -t a -m b",
+    "-I a\u{1} -t a -m b",
+    "-s",
+    "-s -t a -m b",
     "-U a",
     "--nodelay --quiet --bogus",
     "--quiet -t a/#",
@@ -167,6 +173,7 @@ const SUB: &[&str] = &[
     "--random-filter 0.09",
     "--random-filter 1000.1",
     "--random-filter 1000 -C 0",
+    "--random-filter 0x1p3 -C 0",
     "-R --retained-only -t a",
     "--retained-only -R -t a",
     "-c -t a",
@@ -248,6 +255,25 @@ const TWO_ONE: &[(&str, &str, &str)] = &[
     ("mosquitto_pub", "--bogus -o", "Error: -o argument given but no options file specified.\n\n\nUse 'mosquitto_pub --help' to see usage.\n"),
     ("mosquitto_rr", "--retain-handling x", "Error: Unknown value 'x' for --retain-handling.\n\n\nUse 'mosquitto_rr --help' to see usage.\n"),
     // another text for a file that is not there
+    ("mosquitto_pub", "-f -", "Error: Unable to read file \"-\": No such file or directory.\nError loading input file \"-\".\n"),
+    ("mosquitto_rr", "-f /nowhere", "Error: Unable to read file \"/nowhere\": No such file or directory.\nError loading input file \"/nowhere\".\n"),
+    // separators came with 2.1, which takes the end behind one for a specifier
+    ("mosquitto_sub", "-F %!", "Error: Invalid format specifier '\0'.\n\nUse 'mosquitto_sub --help' to see usage.\n"),
+    ("mosquitto_sub", "-F %.2:", "Error: Invalid format specifier '\0'.\n\nUse 'mosquitto_sub --help' to see usage.\n"),
+    ("mosquitto_pub", "-f /", "Error: / is not a file.Error: Unable to read file \"/\": No such file or directory.\nError loading input file \"/\".\n"),
+    ("mosquitto_pub", "--quiet -f /", "Error: / is not a file."),
+    ("mosquitto_pub", "-t a -m b --cafile /", "Error: / is not a file.Error: Problem setting TLS options: File not found.\n"),
+    // a session that ends at once needs a name all the same
+    ("mosquitto_pub", "-c -x 0 -t a -m b", "Error: Invalid id.\n"),
+    ("mosquitto_sub", "-c -x 0 -t a", "Error: Invalid id and/or clean_session.\n"),
+    ("mosquitto_pub", "-u a\u{1} -t a -m b", "Error: Problem setting username and/or password.\n"),
+    // the port of a URL is judged last, and -1 is none
+    ("mosquitto_pub", "-L mqtt://127.0.0.1:70000/t -m x", "Unable to connect (Invalid input).\n"),
+    ("mosquitto_pub", "-L mqtt://127.0.0.1:70000/t -p 1 -m x", "Error: Bad file descriptor\n"),
+    ("mosquitto_pub", "-D publish content-type a\u{1} x", "Error adding property content-type 6\n\nUse 'mosquitto_pub --help' to see usage.\n"),
+    ("mosquitto_pub", "-D publish user-property a\u{1} x", "Error adding property user-property 7\n\nUse 'mosquitto_pub --help' to see usage.\n"),
+    // the last of host and socket counts
+    ("mosquitto_pub", "--unix /nowhere -p 70000", "Error: Invalid port given: 70000\n\nUse 'mosquitto_pub --help' to see usage.\n"),
     ("mosquitto_pub", "-t a -f /x", "Error: Unable to read file \"/x\": No such file or directory.\nError loading input file \"/x\".\n"),
     // options that 2.0 does not have
     ("mosquitto_pub", "--no-tls -t a -m b -h 127.0.0.1 -p 1", "Error: Bad file descriptor\n"),

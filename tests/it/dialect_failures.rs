@@ -126,6 +126,52 @@ fn sub_comes_back_to_a_broker_that_leaves_before_connack() {
 }
 
 #[test]
+fn codes_that_mqtt_3_does_not_have_refuse_as_well() {
+    needs!("mosquitto_pub", "mosquitto_sub", "mosquitto_rr");
+    let refusing = |peer: &mut Peer| {
+        peer.connect();
+        peer.send(b"\x20\x02\0\x06");
+        peer.until_closed();
+    };
+    let unknown = "Connection error: Connection Refused: unknown reason\n";
+    for version in ["31", "311"] {
+        let at = |run: Mozzie, port| run.at(port).version(version);
+        let expected = end(6, &format!("{unknown}{PROTOCOL}"));
+        beside("mosquitto_pub", &expected, refusing, at);
+        beside("mosquitto_sub", &end(6, unknown), refusing, at);
+    }
+    // and one that MQTT 5 has, but not rumqttc
+    let at_5 = |run: Mozzie, port| run.at(port).version("5");
+    beside(
+        "mosquitto_rr",
+        &end(0x8b, "Connection error: Server shutting down\n"),
+        |peer| {
+            peer.connect();
+            peer.send(b"\x20\x03\0\x8b\0");
+            peer.until_closed();
+        },
+        at_5,
+    );
+}
+
+#[test]
+fn a_broker_of_mqtt_3_is_malformed_to_a_client_of_mqtt_5() {
+    needs!("mosquitto_pub");
+    let before = "Connection error: Unsupported Protocol Version. Try connecting to an MQTT v5 broker, or use MQTT v3.x mode.\n";
+    beside_2_1(
+        "mosquitto_pub",
+        &end(21, MALFORMED),
+        &end(132, &format!("{before}{PROTOCOL}")),
+        |peer| {
+            peer.connect();
+            peer.send(b"\x20\x02\0\x01");
+            peer.until_closed();
+        },
+        |run, port| run.at(port).version("5"),
+    );
+}
+
+#[test]
 fn a_broker_that_does_not_speak_mqtt() {
     needs!("mosquitto_pub", "mosquitto_sub", "mosquitto_rr");
     let answering = |answer: &'static [u8]| {

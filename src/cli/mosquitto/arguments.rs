@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::property::Typed as Properties;
 use super::table::{self, Opt, Takes};
-use super::{FormatCheck, number, proxy, url};
+use super::{FormatCheck, as_utf8, naming, number, proxy, url};
 use crate::cli::subscribe::RetainHandlingArg;
 use crate::dialect::Tool;
 use crate::error::Verdict;
@@ -32,9 +32,10 @@ pub enum Asked {
 /// What has been typed, each value judged by itself.
 #[derive(Debug, Default)]
 pub struct Typed {
-    pub host: Option<String>,
-    pub port: Option<u16>,
-    pub unix: Option<PathBuf>,
+    /// With port 0, the path of a socket.
+    pub host: Option<OsString>,
+    /// As typed in `-L`, in which none is too large; `NO_PORT` is none.
+    pub port: Option<i64>,
     pub bind: Option<String>,
     pub srv: bool,
     pub websocket: bool,
@@ -42,10 +43,10 @@ pub struct Typed {
     pub nodelay: bool,
     pub keep_alive: Option<u16>,
     pub version: Option<Version>,
-    pub id: Option<String>,
-    pub id_prefix: Option<String>,
-    pub username: Option<String>,
-    pub password: Option<String>,
+    pub id: Option<OsString>,
+    pub id_prefix: Option<OsString>,
+    pub username: Option<OsString>,
+    pub password: Option<OsString>,
     pub keep_session: bool,
     pub session_expiry: Option<u32>,
     pub max_in_flight: Option<u16>,
@@ -118,16 +119,9 @@ fn text(value: &OsStr) -> String {
     value.to_string_lossy().into_owned()
 }
 
-/// UTF-8 as mosquitto's library takes it, which is without what MQTT only advises against; or the complaint about it.
+/// The value as text; or the complaint about it.
 fn utf8<'a>(label: &str, value: &'a OsStr) -> Result<&'a str, Verdict> {
-    let unwelcome = |c: char| {
-        let code = u32::from(c);
-        c.is_control() || (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
-    };
-    value
-        .to_str()
-        .filter(|text| text.len() <= 65_536 && !text.contains(unwelcome))
-        .ok_or_else(|| flaw(&format!("Malformed UTF-8 in {label} argument.")))
+    as_utf8(value).ok_or_else(|| flaw(&format!("Malformed UTF-8 in {label} argument.")))
 }
 
 impl Typed {
@@ -140,9 +134,10 @@ impl Typed {
     ) -> Result<Option<Asked>, Verdict> {
         let mut rest = words;
         while let [name, after @ ..] = rest {
-            let name = text(name);
-            let entry = table::find(tool, &name)
-                .ok_or_else(|| bad(&format!("Unknown option '{name}'.")))?;
+            let entry = name
+                .to_str()
+                .and_then(|name| table::find(tool, name))
+                .ok_or_else(|| naming("Error: Unknown option '", name, "'.\n"))?;
             rest = match entry.takes {
                 Takes::Nothing => {
                     match entry.option {
@@ -156,6 +151,9 @@ impl Typed {
                     if matches!(entry.option, Opt::Message | Opt::File) && self.input.is_some() {
                         return Err(two_messages());
                     }
+                    if matches!(entry.option, Opt::Id | Opt::IdPrefix) {
+                        self.one_kind_of_id(entry.option)?;
+                    }
                     let [value, after @ ..] = after else {
                         return Err(flaw(&format!("{missing}.")));
                     };
@@ -163,9 +161,7 @@ impl Typed {
                     after
                 }
                 Takes::Words => {
-                    let words: Vec<String> = after.iter().take(4).map(|w| text(w)).collect();
-                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                    let taken = self.properties.take(&words)?;
+                    let taken = self.properties.take(after)?;
                     self.version = Some(Version::V5);
                     &after[taken..]
                 }
@@ -235,20 +231,21 @@ impl Typed {
             Opt::TlsKeylog => self.tls_keylog = Some(value.into()),
             Opt::Psk => self.psk = Some(word),
             Opt::PskIdentity => self.psk_identity = Some(word),
-            Opt::Host => self.host = Some(word),
-            Opt::Unix => self.unix = Some(value.into()),
-            Opt::Username => self.username = Some(word),
-            Opt::Password => self.password = Some(word),
+            Opt::Host => self.host = Some(value.to_owned()),
+            Opt::Unix => (self.host, self.port) = (Some(value.to_owned()), Some(0)),
+            Opt::Username => self.username = Some(value.to_owned()),
+            Opt::Password => self.password = Some(value.to_owned()),
             Opt::Port => self.port = Some(port(&word)?),
             Opt::Proxy => {
                 let silenced = |verdict: Verdict| match self.quiet {
                     true => Verdict::silent(verdict.code),
                     false => verdict,
                 };
-                self.proxy = Some(proxy::parse(&word).map_err(silenced)?);
+                self.proxy = Some(proxy::parse(value).map_err(silenced)?);
             }
             Opt::Url => self.url(tool, value)?,
-            Opt::Id | Opt::IdPrefix => self.identify(option, word)?,
+            Opt::Id => self.id = Some(value.to_owned()),
+            Opt::IdPrefix => self.id_prefix = Some(value.to_owned()),
             Opt::KeepAlive => self.keep_alive = Some(keep_alive(&word)?),
             Opt::MaxInFlight => self.max_in_flight = Some(max_in_flight(&word)?),
             Opt::ProtocolVersion => self.version = Some(version(&word)?),
@@ -314,14 +311,13 @@ impl Typed {
                     "new" => RetainHandlingArg::New,
                     "never" => RetainHandlingArg::Never,
                     _ => {
-                        return Err(flaw(&format!(
-                            "Unknown value '{word}' for --retain-handling."
-                        )));
+                        let behind = "' for --retain-handling.\n\n";
+                        return Err(naming("Error: Unknown value '", value, behind));
                     }
                 });
             }
             Opt::Format => {
-                format(value).map_err(|text| Verdict::usage(format!("{text}\n")))?;
+                format(value).map_err(|text| Verdict::usage([&text[..], b"\n"].concat()))?;
                 self.format = Some(value.to_owned());
             }
             // Taken before everything else; flags have no value.
@@ -337,16 +333,16 @@ impl Typed {
         }
     }
 
-    fn identify(&mut self, option: Opt, word: String) -> Result<(), Verdict> {
-        let (mine, other) = match option {
-            Opt::Id => (&mut self.id, &self.id_prefix),
-            _ => (&mut self.id_prefix, &self.id),
+    /// Judged before its value is missed.
+    fn one_kind_of_id(&self, option: Opt) -> Result<(), Verdict> {
+        let other = match option {
+            Opt::Id => &self.id_prefix,
+            _ => &self.id,
         };
-        if other.is_some() {
-            return Err(flaw("-i and -I argument cannot be used together."));
+        match other {
+            None => Ok(()),
+            Some(_) => Err(flaw("-i and -I argument cannot be used together.")),
         }
-        *mine = Some(word);
-        Ok(())
     }
 
     fn topic(&mut self, tool: Tool, typed: &str) -> Result<(), Verdict> {
@@ -358,20 +354,14 @@ impl Typed {
     }
 
     fn url(&mut self, tool: Tool, typed: &OsStr) -> Result<(), Verdict> {
-        let word = text(typed);
-        let url = url::parse(&word)?;
-        // Where the URL is no UTF-8, its topic decides.
-        let topic = match typed.to_str() {
-            None if url.topic.contains(char::REPLACEMENT_CHARACTER) => typed,
-            _ => OsStr::new(url.topic),
-        };
-        self.topic(tool, utf8("-L topic", topic)?)?;
+        let url = url::parse(typed)?;
+        self.topic(tool, utf8("-L topic", url.topic)?)?;
         if url.tls {
             self.tls_os_certs = true;
         }
         self.websocket |= url.websocket;
         self.port = Some(match url.port {
-            Some(typed) => port(typed)?,
+            Some(typed) => number::int(&text(typed)),
             None if url.tls => 8883,
             None => 1883,
         });
@@ -411,9 +401,11 @@ fn filter(what: &str, typed: &str) -> Result<String, Verdict> {
     }
 }
 
-fn port(typed: &str) -> Result<u16, Verdict> {
-    let port = number::int(typed);
-    u16::try_from(port).map_err(|_| bad(&format!("Invalid port given: {port}")))
+fn port(typed: &str) -> Result<i64, Verdict> {
+    match number::int(typed) {
+        port @ 0..=65_535 => Ok(port),
+        port => Err(bad(&format!("Invalid port given: {port}"))),
+    }
 }
 
 fn keep_alive(typed: &str) -> Result<u16, Verdict> {

@@ -1,10 +1,15 @@
 //! What was typed → the rules between options → the arguments that mozzie's own commands take.
 
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arguments::{Input, Typed};
-use super::help;
 use super::property::Flaw;
+use super::{as_utf8, help};
 use crate::cli::connection::{
     BrokerAddressArgs, ConnectionArgs, DEFAULT_HOST, DEFAULT_KEEP_ALIVE, DEFAULT_MAX_IN_FLIGHT,
     DebugArgs, LoginArgs, RetryArgs, SessionArgs, TransportArgs,
@@ -16,7 +21,7 @@ use crate::cli::subscribe::{
     DestinationArgs, LiveArgs, OutputArgs, RetainedArgs, StopArgs, SubscribeArgs, SubscriptionArgs,
 };
 use crate::cli::tls::TlsArgs;
-use crate::cli::values::{Percent, Span, When};
+use crate::cli::values::{Header, Percent, Span, When};
 use crate::cli::will::WillArgs;
 use crate::cli::{Command, property::PropertyArgs};
 use crate::dialect::Tool;
@@ -25,8 +30,10 @@ use crate::mqtt::Version;
 use crate::mqtt::properties::{Place, PropertyId, Value};
 use crate::net::{Secret, TlsVersion};
 
-const PORT: u16 = 1883;
-const TLS_PORT: u16 = 8883;
+const PORT: i64 = 1883;
+const TLS_PORT: i64 = 8883;
+/// How mosquitto notes that no port was given; `-L` can say so too.
+const NO_PORT: i64 = -1;
 
 fn refuse(text: &str) -> Verdict {
     Verdict::usage(format!("Error: {text}\n"))
@@ -108,6 +115,10 @@ fn version(typed: &Typed, tool: Tool) -> Version {
     })
 }
 
+fn lossy(word: &OsStr) -> String {
+    word.to_string_lossy().into_owned()
+}
+
 /// Behind what was typed: session expiry, and always a receive maximum.
 fn connect_properties(typed: &mut Typed) {
     let expiry = match typed.session_expiry {
@@ -153,6 +164,9 @@ fn check_properties(typed: &Typed, tool: Tool, version: Version) -> Result<(), V
     let unable = |why: &str| Verdict::usage(format!("Unable to connect ({why}).\n"));
     if let Some(flaw) = properties.flaw(Place::Connect) {
         return Err(unable(flaw.error().0));
+    }
+    if !(NO_PORT..=65_535).contains(&typed.port.unwrap_or(NO_PORT)) {
+        return Err(unable("Invalid input"));
     }
     if too_old(Place::Connect) {
         return Err(unable("This feature is not supported"));
@@ -203,19 +217,16 @@ fn check_properties(typed: &Typed, tool: Tool, version: Version) -> Result<(), V
 }
 
 fn check_options(typed: &Typed, tool: Tool, version: Version) -> Result<(), Verdict> {
-    if typed.id.as_deref() == Some("") {
-        return Err(refuse(match tool {
-            Tool::Pub => "Invalid id.",
-            Tool::Sub | Tool::Rr => "Invalid id and/or clean_session.",
-        }));
-    }
+    check_id(typed, tool)?;
     let will = &typed.properties;
     let bad_will = will.flaw(Place::Will).is_some()
         || (version != Version::V5 && will.are_there_any(Place::Will));
     if typed.will_topic.is_some() && bad_will {
         return Err(refuse("Problem setting will."));
     }
-    if typed.password.is_some() && typed.username.is_none() && version != Version::V5 {
+    let is_sendable = |name: &OsString| as_utf8(name).is_some_and(|name| name.len() <= 65_535);
+    let lacks_name = typed.password.is_some() && typed.username.is_none() && version != Version::V5;
+    if lacks_name || !typed.username.as_ref().is_none_or(is_sendable) {
         return Err(refuse("Problem setting username and/or password."));
     }
     if typed.no_tls {
@@ -260,6 +271,30 @@ fn check_options(typed: &Typed, tool: Tool, version: Version) -> Result<(), Verd
         return Err(Verdict::usage("Unable to connect (Invalid input).\n"));
     }
     Ok(())
+}
+
+/// An identifier with which no client can be made: mosquitto has words for some of them.
+fn check_id(typed: &Typed, tool: Tool) -> Result<(), Verdict> {
+    let is_without = typed.keep_session && typed.id.is_none() && typed.id_prefix.is_none();
+    if is_without || typed.id.as_ref().is_some_and(|id| id.is_empty()) {
+        return Err(refuse(match tool {
+            Tool::Pub => "Invalid id.",
+            Tool::Sub | Tool::Rr => "Invalid id and/or clean_session.",
+        }));
+    }
+    let id = match (&typed.id, &typed.id_prefix) {
+        (Some(id), _) => id.clone(),
+        (None, Some(prefix)) => {
+            let mut id = prefix.clone();
+            id.push(std::process::id().to_string());
+            id
+        }
+        (None, None) => return Ok(()),
+    };
+    match as_utf8(&id) {
+        Some(id) if id.len() <= 65_535 => Ok(()),
+        _ => Err(Verdict::silent(1)),
+    }
 }
 
 /// Only these turn TLS on; every other TLS option alone does nothing.
@@ -317,16 +352,18 @@ fn connection(
     properties: PropertyArgs,
     version: Version,
 ) -> Result<ConnectionArgs, Verdict> {
-    let port = typed.port.unwrap_or(
-        match typed.cafile.is_some() || typed.capath.is_some() || typed.psk.is_some() {
-            true => TLS_PORT,
-            false => PORT,
-        },
-    );
-    let host = typed.host.as_deref().unwrap_or(DEFAULT_HOST);
+    let has_authority = typed.cafile.is_some() || typed.capath.is_some() || typed.psk.is_some();
+    let port = match typed.port {
+        None | Some(NO_PORT) if has_authority => TLS_PORT,
+        None | Some(NO_PORT) => PORT,
+        Some(port) => port,
+    };
+    let host = typed.host.as_deref().unwrap_or(DEFAULT_HOST.as_ref());
+    // To the library, port 0 means that the host is the path of a socket.
+    let unix: Option<PathBuf> = (port == 0).then(|| host.into());
     let nowhere = match &typed.proxy {
         Some(proxy) => proxy.host.is_empty(),
-        None => host.is_empty() && typed.unix.is_none(),
+        None => host.is_empty() && unix.is_none(),
     };
     if nowhere {
         let text = match typed.quiet {
@@ -335,26 +372,26 @@ fn connection(
         };
         return Err(Verdict::usage(text));
     }
-    // To the library, port 0 means that the host is the path of a socket.
-    let unix = match &typed.unix {
-        Some(path) => Some(path.clone()),
-        None if port == 0 => Some(host.into()),
-        None => None,
-    };
+    let utf8 = |word: &Option<OsString>| word.as_ref().map(|word| lossy(word));
     Ok(ConnectionArgs {
         broker: BrokerAddressArgs {
-            host: unix.is_none().then(|| host.to_owned()),
+            host: unix.is_none().then(|| lossy(host)),
             // The record names the port.
-            port: (unix.is_none() && !typed.srv).then_some(port),
+            port: u16::try_from(port)
+                .ok()
+                .filter(|_| unix.is_none() && !typed.srv),
             srv: typed.srv && unix.is_none(),
             bind: typed.bind.clone().filter(|_| unix.is_none()),
             ..BrokerAddressArgs::at_unix(unix)
         },
         login: LoginArgs {
-            username: typed.username.clone(),
-            password: typed.password.clone().map(Secret::new),
-            id: typed.id.clone(),
-            id_prefix: typed.id_prefix.clone(),
+            username: utf8(&typed.username),
+            password: typed
+                .password
+                .clone()
+                .map(|password| Secret::new(password.into_vec())),
+            id: utf8(&typed.id),
+            id_prefix: utf8(&typed.id_prefix),
             ..LoginArgs::default()
         },
         session: SessionArgs {
@@ -369,6 +406,7 @@ fn connection(
         tls: tls(typed),
         transport: TransportArgs {
             ws: typed.websocket,
+            ws_header: host_header(typed, host),
             proxy: typed.proxy.clone(),
             nodelay: typed.nodelay || typed.latency,
             ..TransportArgs::default()
@@ -384,14 +422,57 @@ fn connection(
     })
 }
 
+/// mosquitto's `Host`, in which there is no port. With SRV records it is that of the target.
+fn host_header(typed: &Typed, host: &OsStr) -> Vec<Header> {
+    let host = host.to_str().filter(|_| typed.websocket && !typed.srv);
+    let value = host.filter(|host| host.bytes().all(|byte| byte.is_ascii_graphic()));
+    let header = |value: &str| Header {
+        name: "Host".to_owned(),
+        value: value.to_owned(),
+    };
+    value.into_iter().map(header).collect()
+}
+
 /// The command for what was typed.
 pub fn command(tool: Tool, typed: Typed) -> Result<Command, Verdict> {
     let version = version(&typed, tool);
-    match tool {
+    let quiet = typed.quiet;
+    if let Some(Input::File(path)) = &typed.input {
+        check_file(path, quiet)?;
+    }
+    let takes_stdin = typed.input == Some(Input::Stdin);
+    let command = match tool {
         Tool::Pub => publish(typed, version),
         Tool::Sub => subscribe(typed, version),
         Tool::Rr => request(&typed, version),
+    };
+    // It has read all of it before it judges what is typed.
+    command.map_err(|verdict| match takes_stdin && is_stdin_empty() {
+        true => Verdict::usage(match quiet {
+            true => "",
+            false => "Error: Zero length input.\nError loading input from stdin.\n",
+        }),
+        false => verdict,
+    })
+}
+
+/// The file of `-f`, which mosquitto reads before it judges what is typed.
+fn check_file(path: &Path, quiet: bool) -> Result<(), Verdict> {
+    let is_dir = |file: Metadata| file.is_dir();
+    match File::open(path)
+        .and_then(|file| file.metadata())
+        .map(is_dir)
+    {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(io::ErrorKind::IsADirectory.into()),
+        Err(error) => Err(error),
     }
+    .map_err(|error| Verdict::unreadable(path, &error, quiet))
+}
+
+fn is_stdin_empty() -> bool {
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input).is_ok() && input.is_empty()
 }
 
 /// What is left when the packets are known that will be sent.
@@ -515,6 +596,8 @@ fn output(typed: &Typed) -> OutputArgs {
 fn input_args(input: &Input) -> InputArgs {
     let mut args = InputArgs::default();
     match input {
+        // To mosquitto, - is a name like any other.
+        Input::File(path) if path == Path::new("-") => args.file = Some("./-".into()),
         Input::Text(text) => args.message = Some(text.clone()),
         Input::File(path) => args.file = Some(path.clone()),
         Input::Stdin => args.stdin_file = true,

@@ -26,12 +26,38 @@ pub fn int(typed: &str) -> i64 {
 
 /// The leading decimal number, 0 without one.
 pub fn decimal(typed: &str) -> f64 {
+    if let Some(number) = hexadecimal(typed) {
+        return number;
+    }
     let typed = behind_blanks(typed);
     (0..=typed.len())
         .rev()
         .filter_map(|end| typed.get(..end))
         .find_map(|text| text.parse().ok())
         .unwrap_or(0.0)
+}
+
+/// A number behind 0x, which may have a point, and an exponent of 2 behind a p.
+fn hexadecimal(typed: &str) -> Option<f64> {
+    let (negative, text) = sign(typed);
+    let mut rest = text.strip_prefix("0x").or(text.strip_prefix("0X"))?;
+    let (mut number, mut scale) = (0.0, None);
+    let mut any = false;
+    while let Some(next) = rest.chars().next() {
+        match (next.to_digit(16), scale) {
+            (Some(digit), _) => {
+                (number, any) = (number * 16.0 + f64::from(digit), true);
+                scale = scale.map(|places: i64| places + 4);
+            }
+            (None, None) if next == '.' => scale = Some(0),
+            (None, _) => break,
+        }
+        rest = &rest[next.len_utf8()..];
+    }
+    let exponent = rest.strip_prefix(['p', 'P']).map_or(0, whole);
+    let exponent = exponent.saturating_sub(scale.unwrap_or(0));
+    let number = number * 2_f64.powi(exponent.clamp(-2_000, 2_000) as i32);
+    any.then_some(if negative { -number } else { number })
 }
 
 /// A whole number and nothing behind it; 0x begins a hexadecimal one, 0 an octal one. Beyond 64 bits it stays at the
@@ -81,6 +107,10 @@ mod tests {
         assert_eq!(decimal("0.25s"), 0.25);
         assert_eq!(decimal("-1"), -1.0);
         assert_eq!(decimal("x"), 0.0);
+        assert_eq!(decimal("0x10"), 16.0);
+        assert_eq!(decimal("-0X1.8p1y"), -3.0);
+        assert_eq!(decimal("0x"), 0.0);
+        assert_eq!(decimal("0x1p-1"), 0.5);
         assert_eq!(strict("5x"), None);
         assert_eq!(strict("-5"), Some(-5));
         assert_eq!(strict("0x1F"), Some(31));

@@ -1,8 +1,11 @@
 //! `-D` as mosquitto judges it: word by word while parsing; a packet as a whole when its library is to send it.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
 use bytes::Bytes;
 
-use super::number;
+use super::{as_utf8, naming, number};
 use crate::cli::property::{COMMANDS, PropertyArgs};
 use crate::error::Verdict;
 use crate::mqtt::properties::{Kind, Place, Property, PropertyId, Value};
@@ -54,8 +57,8 @@ impl Typed {
         self.0.push((place, id, value));
     }
 
-    /// Takes the words of one `-D`; gives back how many there were.
-    pub fn take(&mut self, words: &[&str]) -> Result<usize, Verdict> {
+    /// Takes the words of one `-D`, with which these begin; gives back how many there were.
+    pub fn take(&mut self, words: &[OsString]) -> Result<usize, Verdict> {
         let too_few =
             || refuse("Error: --property argument given but not enough arguments specified.");
         let [command, name, value, ..] = words else {
@@ -63,20 +66,20 @@ impl Typed {
         };
         let known = |list: &[(&str, Place)]| {
             list.iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(command))
+                .find(|(known, _)| command.eq_ignore_ascii_case(known))
                 .map(|(_, place)| *place)
         };
         let settable = known(COMMANDS);
         let place = settable.or_else(|| known(REFUSED)).ok_or_else(|| {
-            refuse(&format!(
-                "Error: Invalid command {command} given in --property argument."
-            ))
+            let behind = " given in --property argument.\n\n";
+            naming("Error: Invalid command ", command, behind)
         })?;
-        let id = PropertyId::from_name(name).ok_or_else(|| {
-            refuse(&format!(
-                "Error: Invalid property name {name} given in --property argument."
-            ))
+        let name_text = name.to_string_lossy();
+        let id = PropertyId::from_name(&name_text).ok_or_else(|| {
+            let behind = " given in --property argument.\n\n";
+            naming("Error: Invalid property name ", name, behind)
         })?;
+        let (name, command) = (&*name_text, command.to_string_lossy());
         let is_pair = id.kind() == Kind::Pair;
         if is_pair && words.len() < 4 {
             return Err(too_few());
@@ -97,7 +100,7 @@ impl Typed {
             )));
         }
         let value = match is_pair {
-            true => Value::Pair(text(name, value)?, text(name, words[3])?),
+            true => Value::Pair(text(id, name, value)?, text(id, name, &words[3])?),
             false => parse(id, name, value)?,
         };
         self.push(place, id, value);
@@ -149,8 +152,12 @@ fn refuse(text: &str) -> Verdict {
     Verdict::usage(format!("{text}\n\n"))
 }
 
-fn text(name: &str, typed: &str) -> Result<Text, Verdict> {
-    Text::try_from(typed).map_err(|_| too_long(name))
+/// Text that the library takes; the number is its own of the kind.
+fn text(id: PropertyId, name: &str, typed: &OsStr) -> Result<Text, Verdict> {
+    let kind = if id.kind() == Kind::Pair { 7 } else { 6 };
+    as_utf8(typed)
+        .and_then(|text| Text::try_from(text).ok())
+        .ok_or_else(|| Verdict::usage(format!("Error adding property {name} {kind}\n")))
 }
 
 fn too_long(name: &str) -> Verdict {
@@ -159,7 +166,7 @@ fn too_long(name: &str) -> Verdict {
     ))
 }
 
-fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
+fn parse(id: PropertyId, name: &str, typed: &OsStr) -> Result<Value, Verdict> {
     let within = |number: i64, maximum: u32| {
         u32::try_from(number)
             .ok()
@@ -170,7 +177,7 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
                 ))
             })
     };
-    let number = |maximum| within(number::whole(typed), maximum);
+    let number = |maximum| within(number::whole(&typed.to_string_lossy()), maximum);
     Ok(match id.kind() {
         Kind::Byte => Value::Byte(number(255)? as u8),
         Kind::TwoByte => Value::TwoByte(number(65_535)? as u16),
@@ -182,7 +189,7 @@ fn parse(id: PropertyId, name: &str, typed: &str) -> Result<Value, Verdict> {
             }
             value => Value::VariableByte(value),
         },
-        Kind::Text | Kind::Pair => Value::Text(text(name, typed)?),
+        Kind::Text | Kind::Pair => Value::Text(text(id, name, typed)?),
         Kind::Binary if typed.len() > 65_535 => return Err(too_long(name)),
         Kind::Binary => Value::Binary(Bytes::copy_from_slice(typed.as_bytes())),
     })

@@ -1,6 +1,8 @@
 //! `--proxy` as mosquitto takes it apart: `socks5h://[user[:password]@]host[:port]`.
 
-use super::number;
+use std::ffi::OsStr;
+
+use super::{naming, number};
 use crate::error::Verdict;
 use crate::net::{Login, Proxy, ProxyKind, Secret};
 
@@ -13,10 +15,11 @@ fn bad(text: &str) -> Verdict {
     Verdict::usage(format!("Error: {text}\n"))
 }
 
-pub fn parse(typed: &str) -> Result<Proxy, Verdict> {
-    let rest = typed
+pub fn parse(typed: &OsStr) -> Result<Proxy, Verdict> {
+    let text = typed.to_string_lossy();
+    let rest = text
         .strip_prefix("socks5h://")
-        .ok_or_else(|| bad(&format!("Unsupported proxy protocol: {typed}")))?;
+        .ok_or_else(|| naming("Error: Unsupported proxy protocol: ", typed, "\n"))?;
     let (login, place) = match rest.split_once('@') {
         Some((login, place)) => (Some(login), place),
         None => (None, rest),
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     fn taken(url: &str) -> (String, u16, Option<(String, Vec<u8>)>) {
-        let proxy = parse(url).unwrap();
+        let proxy = parse(OsStr::new(url)).unwrap();
         let login = proxy.login.map(|login| {
             let user = String::from_utf8(login.user).unwrap();
             (user, login.password.expose().to_vec())
@@ -158,7 +161,8 @@ mod tests {
             ("socks5h://u%2@host", ""),
             ("socks5h://u%41@host", ""),
         ] {
-            assert_eq!(parse(url).unwrap_err().text, text, "{url}");
+            let refused = parse(OsStr::new(url)).unwrap_err().text;
+            assert_eq!(String::from_utf8(refused).unwrap(), text, "{url}");
         }
     }
 }

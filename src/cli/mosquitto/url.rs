@@ -1,17 +1,20 @@
 //! `-L` as mosquitto takes it apart: nothing is decoded, and the first `/`, `@` and `:` count.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::error::Verdict;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Url<'a> {
     pub tls: bool,
     pub websocket: bool,
-    pub username: Option<&'a str>,
-    pub password: Option<&'a str>,
-    pub host: &'a str,
-    /// As typed; empty means the scheme's.
-    pub port: Option<&'a str>,
-    pub topic: &'a str,
+    pub username: Option<&'a OsStr>,
+    pub password: Option<&'a OsStr>,
+    pub host: &'a OsStr,
+    /// As typed; without one, the scheme's.
+    pub port: Option<&'a OsStr>,
+    pub topic: &'a OsStr,
 }
 
 const SCHEMES: &[(&str, bool, bool)] = &[
@@ -21,28 +24,31 @@ const SCHEMES: &[(&str, bool, bool)] = &[
     ("wss://", true, true),
 ];
 
-pub fn parse(typed: &str) -> Result<Url<'_>, Verdict> {
+pub fn parse(typed: &OsStr) -> Result<Url<'_>, Verdict> {
     let (rest, tls, websocket) = SCHEMES
         .iter()
         .find_map(|(scheme, tls, websocket)| {
-            let head = typed.get(..scheme.len())?;
-            head.eq_ignore_ascii_case(scheme)
-                .then(|| (&typed[scheme.len()..], *tls, *websocket))
+            let (head, rest) = typed.as_bytes().split_at_checked(scheme.len())?;
+            head.eq_ignore_ascii_case(scheme.as_bytes()).then_some((
+                OsStr::from_bytes(rest),
+                *tls,
+                *websocket,
+            ))
         })
         .ok_or_else(|| Verdict::usage("Error: Unsupported URL scheme.\n\n"))?;
-    let (place, topic) = rest.split_once('/').ok_or_else(|| {
+    let (place, topic) = split(rest, b'/').ok_or_else(|| {
         Verdict::usage("Error: Invalid URL for -L argument specified - topic missing.\n")
     })?;
-    let (login, place) = match place.split_once('@') {
+    let (login, place) = match split(place, b'@') {
         Some((login, place)) => (Some(login), place),
         None => (None, place),
     };
-    let (username, password) = match login.map(|login| login.split_once(':')) {
+    let (username, password) = match login.map(|login| split(login, b':')) {
         Some(Some((user, password))) => (Some(user), Some(password)),
         Some(None) => (login, None),
         None => (None, None),
     };
-    let (host, port) = match place.split_once(':') {
+    let (host, port) = match split(place, b':') {
         Some((host, port)) => (host, Some(port)),
         None => (place, None),
     };
@@ -57,31 +63,36 @@ pub fn parse(typed: &str) -> Result<Url<'_>, Verdict> {
     })
 }
 
+/// What is before the first such byte, and what is behind it.
+fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
+    let text = text.as_bytes();
+    let place = text.iter().position(|byte| *byte == at)?;
+    let part = OsStr::from_bytes;
+    Some((part(&text[..place]), part(&text[place + 1..])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_separators_count() {
-        let url = parse("MQTTs://us%40er:p:w@host:99/a/b").unwrap();
+        let word = OsStr::new;
+        let url = parse(word("MQTTs://us%40er:p:w@host:99/a/b")).unwrap();
         assert_eq!(
             url,
             Url {
                 tls: true,
                 websocket: false,
-                username: Some("us%40er"),
-                password: Some("p:w"),
-                host: "host",
-                port: Some("99"),
-                topic: "a/b",
+                username: Some(word("us%40er")),
+                password: Some(word("p:w")),
+                host: word("host"),
+                port: Some(word("99")),
+                topic: word("a/b"),
             }
         );
-        assert!(
-            parse("mqtt://host")
-                .unwrap_err()
-                .text
-                .contains("topic missing")
-        );
-        assert!(parse("http://host/t").unwrap_err().text.contains("scheme"));
+        let text = |typed| String::from_utf8(parse(word(typed)).unwrap_err().text).unwrap();
+        assert!(text("mqtt://host").contains("topic missing"));
+        assert!(text("http://host/t").contains("scheme"));
     }
 }

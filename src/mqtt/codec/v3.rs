@@ -24,6 +24,9 @@ pub(super) fn decode(
         bytes = rename_connect(&bytes, NAME_V31, NAME_V311)
             .ok_or_else(|| frame.malformed("not a CONNECT of MQTT 3.1"))?;
     }
+    if let Some(refusal) = own_code(frame, &bytes) {
+        return Ok(refusal);
+    }
     let packet = v4::Packet::read(&mut bytes, usize::MAX).map_err(|e| frame.malformed(e))?;
     let ack = |packet_id| Ack {
         packet_id,
@@ -97,6 +100,29 @@ pub(super) fn decode(
             properties: Properties::new(),
         }),
     })
+}
+
+/// CONNACK and SUBACK with a code that MQTT 3 does not have, and that refuses all the same. rumqttc knows only its.
+fn own_code(frame: Frame, bytes: &[u8]) -> Option<Packet> {
+    let properties = Properties::new();
+    match (frame.kind, bytes.get(frame.header_len..)?) {
+        (2, [flags @ 0..=1, code]) if *code > 5 => Some(Packet::ConnAck(ConnAck {
+            session_present: *flags == 1,
+            reason: Reason(*code),
+            properties,
+        })),
+        (9, [high, low, codes @ ..])
+            if codes.iter().any(|code| *code > 0x80)
+                && codes.iter().all(|code| matches!(code, 0..=2 | 0x80..)) =>
+        {
+            Some(Packet::SubAck(SubAck {
+                packet_id: u16::from_be_bytes([*high, *low]),
+                reasons: codes.iter().map(|code| Reason(*code)).collect(),
+                properties,
+            }))
+        }
+        _ => None,
+    }
 }
 
 fn connect(frame: Frame, c: v4::Connect) -> Result<Connect, DecodeError> {

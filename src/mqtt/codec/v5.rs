@@ -40,6 +40,10 @@ pub(super) fn decode(frame: Frame, bytes: BytesMut) -> Result<Packet, DecodeErro
     }
     // A copy, which the small packets can afford: rumqttc wants a buffer of its own.
     let mut whole = BytesMut::from(&bytes[..]);
+    if let (2, Some(code @ 0x80..)) = (frame.kind, whole.get_mut(frame.header_len + 1)) {
+        // It knows only the codes of the specification; any of these refuses.
+        *code = Reason::UNSPECIFIED_ERROR.0;
+    }
     let packet = v5::Packet::read(&mut whole, None).map_err(|e| frame.malformed(e))?;
     let ack = |packet_id: u16| -> Result<Ack, DecodeError> {
         Ok(Ack {

@@ -16,6 +16,8 @@ pub(super) enum Flaw {
     /// The format ends within a specifier that begins with `%` or `@`.
     IncompleteSpecifier,
     IncompleteEscape,
+    /// The format ends behind a separator.
+    SeparatorAlone,
     /// No specifier ends in this byte, which may be the first of several of a character.
     UnknownSpecifier(u8),
     UnknownEscape(u8),
@@ -30,6 +32,8 @@ impl TemplateError {
         let named = |before: &str, byte: u8| [before.as_bytes(), b"'", &[byte], b"'."].concat();
         match self.flaw {
             Flaw::IncompleteSpecifier => b"Error: Incomplete format specifier.".to_vec(),
+            // It takes the NUL behind the format for the specifier.
+            Flaw::SeparatorAlone => named("Error: Invalid format specifier ", 0),
             Flaw::IncompleteEscape => b"Error: Incomplete escape specifier.".to_vec(),
             Flaw::UnknownSpecifier(byte) => named("Error: Invalid format specifier ", byte),
             Flaw::UnknownEscape(byte) => named("Error: Invalid escape specifier ", byte),
@@ -41,7 +45,9 @@ impl TemplateError {
     /// In our words, with the place in the format that was typed.
     pub fn describe(&self, format: &[u8]) -> String {
         let what = match self.flaw {
-            Flaw::IncompleteSpecifier | Flaw::IncompleteEscape => "is incomplete",
+            Flaw::IncompleteSpecifier | Flaw::IncompleteEscape | Flaw::SeparatorAlone => {
+                "is incomplete"
+            }
             Flaw::UnknownSpecifier(_) => "is no specifier",
             Flaw::UnknownEscape(_) => "is no escape",
             Flaw::TooWide => "asks for too wide a field",

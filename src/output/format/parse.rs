@@ -107,13 +107,13 @@ impl Parser<'_> {
         if self.take(b'.') {
             field.precision = Some(self.number());
         }
+        let mut missing = Flaw::IncompleteSpecifier;
         if let Some(separator) = self.peek().filter(|byte| SEPARATORS.contains(byte)) {
             field.separator = separator;
+            missing = Flaw::SeparatorAlone;
             self.at += 1;
         }
-        let byte = self
-            .next()
-            .ok_or_else(|| self.flaw(Flaw::IncompleteSpecifier, begin))?;
+        let byte = self.next().ok_or_else(|| self.flaw(missing, begin))?;
         let step = match byte {
             b'%' => {
                 self.literal(b'%');

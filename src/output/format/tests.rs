@@ -207,7 +207,7 @@ fn bad_formats_are_named_in_either_words() {
         ),
         (
             "%.1:",
-            "Error: Incomplete format specifier.",
+            "Error: Invalid format specifier '\0'.",
             "'%.1:' at character 1 is incomplete",
         ),
         (

@@ -287,7 +287,7 @@ impl<'a> Asker<'a> {
         if let Some(reason) = answer.reasons.first().filter(|reason| reason.is_error()) {
             return Err(Error::Mosquitto(MosquittoVerdict {
                 code: 0,
-                text: format!("{}\n", mosquitto_reason(*reason)),
+                text: format!("{}\n", mosquitto_reason(*reason)).into(),
                 usage: String::new(),
             }));
         }
