@@ -71,7 +71,11 @@ pub(super) fn lookup_reason(error: &io::Error) -> String {
     let text = text
         .strip_prefix("failed to lookup address information: ")
         .unwrap_or(&text);
-    uncapitalised(text)
+    match text {
+        // musl's words, which say nothing without the question.
+        "Try again" => "temporary failure in name resolution".into(),
+        _ => uncapitalised(text),
+    }
 }
 
 /// Every address of the name, in the system's order of preference (RFC 6724).
@@ -260,6 +264,15 @@ mod tests {
         bind: None,
         nodelay: false,
     };
+
+    #[test]
+    fn the_resolvers_reason_is_the_same_whatever_the_c_library() {
+        for text in ["Temporary failure in name resolution", "Try again"] {
+            let error = io::Error::other(format!("failed to lookup address information: {text}"));
+            let reason = lookup_reason(&error);
+            assert_eq!(reason, "temporary failure in name resolution");
+        }
+    }
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
