@@ -101,7 +101,7 @@ impl Diagnostics {
     pub fn complain(&self, complaint: &Complaint<'_>) {
         match (self.dialect, complaint) {
             (Dialect::Native, _) => self.warn(&complaint.to_string()),
-            (Dialect::Mosquitto(_), complaint) => self.mosquitto(&complaint.mosquitto_text()),
+            (Dialect::Mosquitto(_), complaint) => self.mosquitto(complaint.mosquitto_text()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Diagnostics {
 
     pub fn error(&self, error: &Error) {
         if let Dialect::Mosquitto(tool) = self.dialect {
-            self.mosquitto(&error.mosquitto_text(tool));
+            self.mosquitto(error.mosquitto_text(tool));
             if let Error::Mosquitto(verdict) = error {
                 // That stdout is closed changes nothing any more.
                 let _ = print(verdict.usage.as_bytes());

@@ -142,6 +142,7 @@ const PUB: &[&str] = &[
     "-i a -I",
     "-I a -i",
     "-i a\u{1} -t a -m b",
+    "-u a\u{1} -t a -m b",
     "-I a\u{1} -t a -m b",
     "-s",
     "-s -t a -m b",
@@ -266,7 +267,6 @@ const TWO_ONE: &[(&str, &str, &str)] = &[
     // a session that ends at once needs a name all the same
     ("mosquitto_pub", "-c -x 0 -t a -m b", "Error: Invalid id.\n"),
     ("mosquitto_sub", "-c -x 0 -t a", "Error: Invalid id and/or clean_session.\n"),
-    ("mosquitto_pub", "-u a\u{1} -t a -m b", "Error: Problem setting username and/or password.\n"),
     // the port of a URL is judged last, and -1 is none
     ("mosquitto_pub", "-L mqtt://127.0.0.1:70000/t -m x", "Unable to connect (Invalid input).\n"),
     ("mosquitto_pub", "-L mqtt://127.0.0.1:70000/t -p 1 -m x", "Error: Bad file descriptor\n"),
