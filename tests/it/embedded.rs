@@ -150,7 +150,7 @@ fn properties_and_shared_subscriptions_cross_the_embedded_broker() {
 
 #[test]
 fn bench_embedded_ends_by_itself_with_a_result() {
-    let done = mozzie("bench --embedded --duration 1s").run();
+    let done = mozzie("bench --embedded --duration 300ms").run();
     done.status(0);
     let text = done.stdout_text().to_lowercase();
     for word in ["sent", "received", "lost", "p50", "p99", "p99.9", "max"] {
