@@ -35,7 +35,7 @@ fn a_closed_output_pipe_is_the_end_and_a_success() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
     for (n, format) in ["", "-v", "--json"].into_iter().enumerate() {
-        let (run, stdout) = mozzie("sub -t head")
+        let (mut run, stdout) = mozzie("sub -t head")
             .at(broker.port)
             .args(format)
             .start_unread();
@@ -47,7 +47,14 @@ fn a_closed_output_pipe_is_the_end_and_a_success() {
         lines.read_line(&mut line).unwrap();
         assert!(line.contains("seen"), "{line}");
         drop(lines);
-        publisher.publish("head", "nobody reads this", 0, false);
+        // Until it runs its program, a process that another test starts has the pipe's end, too.
+        for _ in 0..200 {
+            if run.has_ended() {
+                break;
+            }
+            publisher.publish("head", "nobody reads this", 0, false);
+            thread::sleep(Duration::from_millis(50));
+        }
         run.finish().ends(0, "", &[]);
     }
 }

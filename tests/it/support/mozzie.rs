@@ -351,6 +351,11 @@ impl Running {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait();
+        status.expect("the program can be waited for").is_some()
+    }
+
     /// Waits for the end, and fails the test when the deadline passes first.
     pub fn finish(mut self) -> Done {
         let end = Instant::now() + self.deadline;
