@@ -17,18 +17,16 @@ use super::error::ConnectionError;
 use super::plan::RoleName;
 use super::publisher::Publisher;
 use super::ready::Handle;
+use super::shared::{READ_LEN, Shared};
 use super::stream::{DialError, Dialed, Stream};
 use super::subscriber::Subscriber;
 use super::timing::Timing;
-use super::worker::Shared;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Session};
 
-/// Bytes that a worker reads at once, into a buffer that all its connections share.
-pub const READ_LEN: usize = 64 * 1024;
 /// An incomplete packet longer than this is not copied into the shared buffer for every read: the
 /// connection reads into a buffer of its own until the packet is whole.
 const PARK_LEN: usize = 8 * 1024;
