@@ -21,6 +21,7 @@ mod in_flight;
 mod limits;
 mod pace;
 mod payload;
+mod payloads;
 pub mod peer;
 mod plan;
 mod publisher;

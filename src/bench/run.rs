@@ -1,5 +1,8 @@
-//! One run from the plan to the report: starts the workers, tells them what comes next, and adds up
-//! what they found.
+//! One run from the plan to the report: starts the workers, tells them what comes next, and hears what they
+//! tell. What is made of that is in `progress` and `result`.
+
+mod progress;
+mod result;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,18 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::account::{Got, Sent, Terms, settle};
-use super::clock::Clock;
 use super::error::BenchError;
-use super::payload::Stamps;
 use super::plan::BenchPlan;
 use super::recorder::{Counts, Recorder};
-use super::report::{self, Interval, Phase, Progress, Rates, Report, Setup, Times};
+use super::report::{Progress, Report};
 use super::shape::Shape;
-use super::timing::Latency;
-use super::verdict::Verdict;
 use super::worker::{Command, Finished, Gauge, News, Worker};
 use crate::mqtt::session::Settings;
+use progress::Readings;
 
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -100,27 +99,6 @@ struct Run {
     shape: Arc<Shape>,
 }
 
-/// All workers' recorders added up, and what was shown of them already.
-struct Readings {
-    at: Duration,
-    shown: Recorder,
-}
-
-impl Readings {
-    /// What is new, until now.
-    fn cut(&mut self, all: &Recorder, now: Duration) -> Interval {
-        let interval = Interval {
-            start: self.at,
-            end: now,
-            counts: all.counts.since(&self.shown.counts),
-            timings: all.timings.since(&self.shown.timings),
-        };
-        self.at = now;
-        self.shown = all.clone();
-        interval
-    }
-}
-
 impl Run {
     fn start(plan: Arc<BenchPlan>) -> Result<Self, BenchError> {
         let settings = Arc::new(Settings {
@@ -170,10 +148,7 @@ impl Run {
             settled: false,
             last_change: now,
             fresh: vec![false; plan.workers],
-            readings: Readings {
-                at: Duration::ZERO,
-                shown: Recorder::default(),
-            },
+            readings: Readings::default(),
             run,
             started: SystemTime::now(),
             shape,
@@ -311,153 +286,11 @@ impl Run {
         )
     }
 
-    /// What is new, once every worker has told of it.
-    fn interval(&mut self) -> Option<Interval> {
-        if self.fresh.contains(&false) {
-            return None;
-        }
-        self.fresh.fill(false);
-        let mut all = Recorder::default();
-        for recorder in self.recorders.iter().flatten() {
-            all.merge(recorder);
-        }
-        Some(self.readings.cut(&all, self.began.elapsed()))
-    }
-
-    fn progress(&self, interval: Option<Interval>) -> Progress {
-        let now = Instant::now();
-        let counts = self.counts();
-        let rate = |count: fn(&Counts) -> u64| {
-            interval.as_ref().map_or(0.0, |interval| {
-                let seconds = (interval.end - interval.start).as_secs_f64().max(1e-3);
-                count(&interval.counts) as f64 / seconds
-            })
-        };
-        let phase = match self.stage {
-            Stage::ConnectSubscribers | Stage::ConnectPublishers => Phase::Connecting,
-            Stage::Publish => Phase::Publishing,
-            Stage::Drain => Phase::Draining,
-            Stage::Stop | Stage::Finished => Phase::Disconnecting,
-        };
-        let left = match self.stage {
-            Stage::Publish => {
-                self.publish_began
-                    .zip(self.plan.stop.duration)
-                    .map(|(began, duration)| {
-                        (began + self.plan.warmup + duration).saturating_duration_since(now)
-                    })
-            }
-            Stage::Drain => Some(self.quiet_until().saturating_duration_since(now)),
-            _ => None,
-        };
-        let main = Setup::new(&self.plan).main_timing();
-        let latency = Latency::of(self.readings.shown.timings.of(main));
-        Progress {
-            phase,
-            elapsed: now.duration_since(self.began),
-            left,
-            open: self.open(),
-            clients: self.plan.clients(),
-            sent_per_s: rate(|counts| counts.sent),
-            received_per_s: rate(|counts| counts.received),
-            counts,
-            interval,
-            main,
-            p99: latency.map(|latency| latency.p99),
-        }
-    }
-
     fn join(&mut self) {
         for thread in self.threads.drain(..) {
             // They have said farewell; a panic was heard of already.
             let _ = thread.join();
         }
-    }
-
-    /// What all workers have recorded at the end.
-    fn whole(&self) -> Recorder {
-        let mut all = Recorder::default();
-        for finished in &self.finished {
-            all.merge(&finished.recorder);
-        }
-        all
-    }
-
-    fn report(self, recorder: Recorder) -> Result<Report, BenchError> {
-        let plan = &self.plan;
-        let mut sent = vec![Sent::default(); plan.publishers.count];
-        let mut got = vec![Got::default(); plan.subscribers.count];
-        let mut efforts = Vec::new();
-        let mut first_error = None;
-        let mut group = Vec::new();
-        for finished in self.finished {
-            if !finished.group.is_empty() {
-                group = finished.group;
-            }
-            for (index, one) in finished.sent {
-                sent[index] = one;
-            }
-            for (index, one) in finished.got {
-                got[index] = one;
-            }
-            efforts.push(finished.effort);
-            first_error = first_error.or(finished.first_error);
-        }
-        if recorder.counts.connected == 0
-            && let Some(first) = first_error
-        {
-            return Err(BenchError::NoConnection {
-                clients: plan.clients(),
-                first,
-            });
-        }
-        let terms = Terms {
-            shape: &self.shape,
-            qos: plan.publishers.qos,
-            stamped: plan.stamps() != Stamps::None,
-            settled: self.settled,
-        };
-        let account = settle(terms, &sent, &got, &group);
-        let clock = Clock::shared();
-        let start_ns = self
-            .publish_began
-            .map_or(0, |began| clock.at(began + plan.warmup).ns);
-        let since = |end: Option<Instant>, start: Option<Instant>| {
-            end.zip(start)
-                .map_or(Duration::ZERO, |(end, start)| end.duration_since(start))
-        };
-        let times = Times {
-            connect: since(self.publish_began.or(self.drained), Some(self.began)),
-            publish: since(self.publish_ended, self.publish_began),
-            drain: since(self.drained, self.publish_ended),
-        };
-        let rates = Rates::new(&recorder, start_ns);
-        let health = report::health(
-            plan,
-            &recorder,
-            &efforts,
-            times.publish,
-            account.offered,
-            rates.sent_per_s,
-        );
-        Ok(Report {
-            run: self.run,
-            started: self.started,
-            setup: Setup::new(plan),
-            times,
-            verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
-            health,
-            interrupted: self.interrupted,
-            account,
-            rates,
-            ceiling: None,
-            efforts,
-            sent,
-            got,
-            group,
-            recorder,
-            shape: self.shape.clone(),
-        })
     }
 }
 

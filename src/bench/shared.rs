@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::clock::Clock;
 use super::error::ConnectionError;
 use super::group::GroupSequence;
-use super::payload::Payloads;
+use super::payloads::Payloads;
 use super::plan::BenchPlan;
 use super::recorder::Recorder;
 use super::shape::Shape;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::account::{Got, Odd};
 use super::clock::Now;
-use super::payload::Reading;
+use super::payloads::Reading;
 use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
 use super::shared::Shared;
