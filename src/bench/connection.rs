@@ -384,11 +384,14 @@ impl Connection {
 
     fn handle(&mut self, input: &mut BytesMut, shared: &mut Shared) -> Result<(), ConnectionError> {
         let now = shared.clock.now();
-        while let Some(event) = self.session.next(now.instant, input)? {
+        loop {
             // By reference, because a value would be copied once more for every message.
-            self.event(&event, now, shared)?;
+            match &self.session.next(now.instant, input) {
+                Ok(Some(event)) => self.event(event, now, shared)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.clone().into()),
+            }
         }
-        Ok(())
     }
 
     fn event(

@@ -33,6 +33,7 @@ use self::alias::{InboundAliases, OutboundAliases};
 use self::inbound::Inbound;
 use self::keep_alive::KeepAlive;
 use self::outbound::Outbound;
+use self::receiving::Admitted;
 use super::codec::{self, DecodeError, Stranger};
 use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Packet};
 use super::properties::{Properties, PropertyId};
@@ -205,6 +206,20 @@ impl Session {
                 .connect_properties
                 .number(PropertyId::MaximumPacketSize)
                 .map_or(MAX_PACKET_SIZE, |limit| limit as usize);
+            if self.phase == Phase::Connected && self.observer.is_none() {
+                // The usual case, in which the message is moved once.
+                let mut publish = codec::decode_plain_publish(self.settings.version, input, limit);
+                if let Some(there) = &mut publish {
+                    self.keep_alive.heard(now);
+                    match self.admit(there) {
+                        Ok(Admitted::New(receipt)) => {
+                            return Ok(publish.map(|publish| Event::Message(publish, receipt)));
+                        }
+                        Ok(Admitted::Known) => continue,
+                        Err(error) => return Err(self.broken(error)),
+                    }
+                }
+            }
             let before = input.len();
             if self.observer.is_some() {
                 self.seen.clear();
@@ -363,7 +378,10 @@ impl Session {
             };
         }
         match packet {
-            Packet::Publish(publish) => self.handle_publish(publish),
+            Packet::Publish(mut publish) => Ok(match self.admit(&mut publish)? {
+                Admitted::New(receipt) => Some(Event::Message(publish, receipt)),
+                Admitted::Known => None,
+            }),
             Packet::PubAck(ack) => self.handle_puback(ack),
             Packet::PubRec(ack) => self.handle_pubrec(ack),
             Packet::PubRel(ack) => self.handle_pubrel(ack),
