@@ -33,6 +33,7 @@ mod seal;
 mod search;
 mod sequence;
 mod shape;
+mod shared;
 mod sizes;
 mod stamp;
 mod strays;

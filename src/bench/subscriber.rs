@@ -7,9 +7,9 @@ use super::clock::Now;
 use super::payload::Reading;
 use super::recorder::Place;
 use super::sequence::{Arrival, Sequence};
+use super::shared::Shared;
 use super::strays::Strays;
 use super::timing::Timing;
-use super::worker::Shared;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Message;
 

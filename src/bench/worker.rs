@@ -1,138 +1,40 @@
 //! One worker: a thread with a runtime, connections, buffers and a recorder of its own. It hears a
-//! handful of commands in a run and sends a snapshot a second; nothing else passes between threads.
+//! handful of commands in a run and sends a snapshot a second (`news`); nothing else passes between
+//! threads. Its loop serves the connections that are ready; whom to dial next is `dialling`'s, whom to end
+//! on purpose `churn`'s.
 
-use std::collections::VecDeque;
+mod churn;
+mod dialling;
+mod news;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
 
-use super::account::{Got, Sent};
-use super::clock::{Clock, Now, thread_cpu};
-use super::connection::{Connection, Ending, READ_LEN, Role, Served};
-use super::error::ConnectionError;
+use super::clock::{Now, thread_cpu};
+use super::connection::{Connection, Role, Served};
 use super::group::GroupSequence;
 use super::health::{Effort, Spent};
-use super::payload::Payloads;
 use super::plan::{BenchPlan, PlanError, RoleName};
 use super::publisher::Publisher;
 use super::ready::Ready;
-use super::recorder::{Counts, Recorder};
-use super::sequence::Sequence;
 use super::shape::Shape;
-use super::stream::{DialError, Dialed};
+use super::shared::Shared;
 use super::subscriber::Subscriber;
 use super::template::Names;
-use super::timers::{Alarm, GRAIN, Timers};
+use super::timers::{Alarm, GRAIN};
 use super::timing::Timing;
 use crate::mqtt::session::{Session, Settings};
+use churn::ChurnTimer;
+use dialling::{Dialled, Dialling};
+pub use news::{Command, Finished, Gauge, News};
 
 /// How often a worker looks at its clock when nothing else wakes it.
 const TICK: Duration = Duration::from_millis(20);
 /// How often timeouts of sessions are looked for: whole seconds are what keep alive is made of.
 const SCAN: Duration = Duration::from_millis(500);
 const SNAPSHOT: Duration = Duration::from_secs(1);
-/// Bytes that a publisher puts into one write.
-const BATCH_LEN: usize = 64 * 1024;
-/// Bytes that all publishers of a worker may keep for output, so that ten thousand of them do not
-/// take [`BATCH_LEN`] each.
-const OUTPUT_BUDGET: usize = 16 * 1024 * 1024;
-const MIN_BATCH_LEN: usize = 2 * 1024;
-
-/// What all workers are told, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    ConnectSubscribers,
-    ConnectPublishers,
-    /// Publish from this instant on, until the plan's number of messages or the plan's end is reached.
-    Publish {
-        began: Instant,
-    },
-    /// Publish no more, receive what is still on its way.
-    Drain,
-    /// Disconnect and report.
-    Stop,
-}
-
-/// What a worker tells.
-pub enum News {
-    /// The thread has ended; the last that is heard of it.
-    Gone,
-    /// The connections of the last command are up, or have failed.
-    Connected {
-        worker: usize,
-        gauge: Gauge,
-    },
-    /// Its publishers have nothing more to send.
-    Published,
-    /// In a drain, several a second, without the histograms.
-    Snapshot {
-        worker: usize,
-        gauge: Gauge,
-        recorder: Option<Box<Recorder>>,
-    },
-    Finished(Box<Finished>),
-}
-
-/// Where a worker stands.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Gauge {
-    pub counts: Counts,
-    /// Connections that are ready now.
-    pub open: usize,
-    /// Subscribers among them.
-    pub subscribed: usize,
-    /// Publishing is over.
-    pub draining: bool,
-    /// Publishers with something unsent or unacknowledged.
-    pub outstanding: usize,
-    /// Deliveries that its publishers' messages should lead to.
-    pub due: u64,
-}
-
-/// All that a worker knows at the end.
-pub struct Finished {
-    pub recorder: Recorder,
-    pub first_error: Option<ConnectionError>,
-    /// With the publisher's number.
-    pub sent: Vec<(usize, Sent)>,
-    /// By publisher; empty where there is no group, or at another worker.
-    pub group: Vec<Sequence>,
-    /// With the subscriber's number.
-    pub got: Vec<(usize, Got)>,
-    pub effort: Effort,
-}
-
-/// What the connections of a worker share.
-pub struct Shared {
-    pub plan: Arc<BenchPlan>,
-    pub shape: Arc<Shape>,
-    pub run: u16,
-    pub clock: Clock,
-    pub recorder: Recorder,
-    pub payloads: Payloads,
-    pub read_buffer: BytesMut,
-    /// Bytes that a publisher puts into one write.
-    pub batch_len: usize,
-    pub publishing: bool,
-    /// When publishing began and ended, and from when on rates and latencies count, in ns.
-    pub start: u64,
-    pub end: u64,
-    pub measure_from: u64,
-    pub warming_up: bool,
-    pub timers: Timers,
-    /// Connections that are to be made again, and when, in ns.
-    pub redials: VecDeque<(u64, u32)>,
-    pub first_error: Option<ConnectionError>,
-    /// By publisher, what the group has seen that shares its subscriptions: all its members are at one
-    /// worker.
-    pub group: Vec<GroupSequence>,
-}
-
-/// A dialled stream, the connection that it is for, and when dialling began.
-type Dialled = (usize, u64, Result<Dialed, DialError>);
 
 pub struct Worker {
     number: usize,
@@ -143,16 +45,7 @@ pub struct Worker {
     listeners: usize,
     ready: Ready,
     batch: Vec<u32>,
-    dialling: JoinSet<Dialled>,
-    /// The next connection to dial, and where this command's end.
-    next_dial: usize,
-    dial_end: usize,
-    /// Connections that are being dialled or are not ready.
-    starting: usize,
-    concurrency: usize,
-    /// When the next one may be dialled, in ns, and how much later another one.
-    dial_at: u64,
-    dial_gap: u64,
+    dialling: Dialling,
     churn: Option<ChurnTimer>,
     /// When it will ring, in ns.
     alarm_at: Option<u64>,
@@ -169,17 +62,6 @@ pub struct Worker {
     /// When publishing began, and the CPU time until then.
     began: Option<(Instant, Duration)>,
     effort: Effort,
-}
-
-/// The worker's share of ending connections on purpose.
-#[derive(Debug, Clone, Copy)]
-struct ChurnTimer {
-    /// When the next one is ended, and how much later another one, in ns.
-    at: u64,
-    gap: u64,
-    /// The connection whose turn it is.
-    next: usize,
-    ending: Ending,
 }
 
 /// The last command, and whether it was answered.
@@ -214,35 +96,10 @@ impl Worker {
         run: u16,
         news: mpsc::UnboundedSender<News>,
     ) -> Result<Self, PlanError> {
-        let clock = Clock::shared();
-        let now = clock.now();
         let share = |count: usize| (number..count).step_by(plan.workers);
         let publishers = share(plan.publishers.count).len();
-        let shared = Shared {
-            plan: plan.clone(),
-            shape: shape.clone(),
-            run,
-            clock,
-            recorder: Recorder::default(),
-            payloads: Payloads::new(
-                (plan.publishers.count > 0).then_some(&plan.payload),
-                plan.stamps(),
-                plan.pace.is_some(),
-                run,
-                now.ns,
-            ),
-            read_buffer: BytesMut::with_capacity(READ_LEN),
-            batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
-            publishing: false,
-            start: 0,
-            end: u64::MAX,
-            measure_from: 0,
-            warming_up: false,
-            timers: Timers::default(),
-            redials: VecDeque::new(),
-            first_error: None,
-            group: Vec::new(),
-        };
+        let shared = Shared::new(plan, shape, run, publishers);
+        let now = shared.clock.now();
         let ready = Ready::default();
         let mut connections = Vec::new();
         let mut add = |names: &Names, role: Role| -> Result<(), PlanError> {
@@ -275,23 +132,13 @@ impl Worker {
             connections,
             ready,
             batch: Vec::new(),
-            dialling: JoinSet::new(),
-            next_dial: 0,
-            dial_end: 0,
-            starting: 0,
-            concurrency: plan.connect_concurrency.div_ceil(plan.workers),
-            dial_at: 0,
-            dial_gap: plan.connect_rate.map_or(0, gap),
-            churn: plan.churn.map(|churn| ChurnTimer {
-                at: u64::MAX,
-                gap: gap(churn.per_s),
-                next: 0,
-                ending: if churn.cut {
-                    Ending::Cut
-                } else {
-                    Ending::Clean
-                },
-            }),
+            dialling: Dialling::new(
+                plan.connect_concurrency.div_ceil(plan.workers),
+                plan.connect_rate.map_or(0, gap),
+            ),
+            churn: plan
+                .churn
+                .map(|churn| ChurnTimer::new(churn, gap(churn.per_s))),
             alarm_at: None,
             publishing,
             told: Told::Nothing,
@@ -325,7 +172,7 @@ impl Worker {
                 tokio::select! {
                     biased;
                     () = std::future::poll_fn(|cx| ready.poll(cx)) => {}
-                    Some(dialled) = self.dialling.join_next() => self.dialled(dialled),
+                    Some(dialled) = self.dialling.next() => self.dialled(dialled),
                     _ = rings, if self.alarm_at.is_some() => self.alarm_at = None,
                     _ = tick.tick() => {}
                     changed = commands.changed() => {
@@ -335,7 +182,7 @@ impl Worker {
             } else {
                 // The runtime looks at the sockets; meanwhile commands are not to wait either.
                 tokio::task::yield_now().await;
-                while let Some(dialled) = self.dialling.try_join_next() {
+                while let Some(dialled) = self.dialling.try_next() {
                     self.dialled(dialled);
                 }
                 match commands.has_changed() {
@@ -354,8 +201,9 @@ impl Worker {
 
     /// Sets the alarm to what comes due next.
     fn set_alarm(&mut self, alarm: &mut Option<Alarm>) {
-        let churn = self.churn.map(|churn| churn.at);
-        let due = [self.shared.timers.next(), self.next_dial_at(), churn];
+        let dial = self.dialling.next_at(&self.shared.redials);
+        let churn = self.churn.as_ref().map(ChurnTimer::next);
+        let due = [self.shared.timers.next(), dial, churn];
         let Some(due) = due.into_iter().flatten().min() else {
             return;
         };
@@ -379,30 +227,19 @@ impl Worker {
         while let Some(number) = self.shared.timers.take(now) {
             self.connections[number as usize].rang();
         }
-        if self.next_dial_at().is_some_and(|at| at <= now) {
+        let dial = self.dialling.next_at(&self.shared.redials);
+        if dial.is_some_and(|at| at <= now) {
             self.dial();
         }
-        while let Some(churn) = &mut self.churn
-            && churn.at <= now
-            && self.shared.publishing
+        while self.shared.publishing
+            && let Some(churn) = &mut self.churn
+            && churn.take(now)
         {
-            churn.at += churn.gap;
-            self.churn_one();
-        }
-    }
-
-    /// Ends the next connection that is up.
-    fn churn_one(&mut self) {
-        let Some(mut churn) = self.churn else { return };
-        for _ in 0..self.connections.len() {
-            let index = churn.next;
-            churn.next = (index + 1) % self.connections.len();
-            if self.connections[index].is_ready() {
-                self.change(index, |one, shared| one.churn(churn.ending, shared));
-                break;
+            let ending = churn.ending;
+            if let Some(index) = churn.turn(&self.connections) {
+                self.change(index, |one, shared| one.churn(ending, shared));
             }
         }
-        self.churn = Some(churn);
     }
 
     /// Gives every connection that is ready its turn.
@@ -432,60 +269,23 @@ impl Worker {
         }
         // Another one can be dialled.
         if was_starting && !connection.is_starting() {
-            self.starting -= 1;
+            self.dialling.started();
             self.dial();
         }
     }
 
-    /// When another connection can be dialled, in ns; `None` when there is none, or when too many are
-    /// on their way.
-    fn next_dial_at(&self) -> Option<u64> {
-        if self.starting >= self.concurrency {
-            return None;
-        }
-        let first = (self.next_dial < self.dial_end).then_some(0);
-        let again = self.shared.redials.front().map(|(again, _)| *again);
-        let due = first.into_iter().chain(again).min()?;
-        Some(due.max(self.dial_at))
-    }
-
     fn dial(&mut self) {
-        let now = self.shared.clock.now().ns;
-        while self.next_dial_at().is_some_and(|at| at <= now) {
-            let index = if self.next_dial < self.dial_end {
-                self.next_dial += 1;
-                self.next_dial - 1
-            } else {
-                let Some((_, number)) = self.shared.redials.pop_front() else {
-                    return;
-                };
-                number as usize
-            };
-            if !self.connections[index].is_down() {
-                continue;
-            }
-            // A pause does not earn a rush.
-            let earliest = now.saturating_sub(self.dial_gap);
-            self.dial_at = self.dial_at.max(earliest) + self.dial_gap;
-            let plan = &self.shared.plan;
-            let client = match self.connections[index].role() {
-                Role::Publisher(publisher) => publisher.index(),
-                Role::Subscriber(subscriber) => plan.publishers.count + subscriber.index(),
-                Role::Idle(idle) => plan.publishers.count + plan.subscribers.count + idle,
-            };
-            let dialling = (plan.dial)(client);
-            self.connections[index].dialling();
-            self.starting += 1;
-            self.dialling
-                .spawn(async move { (index, now, dialling.await) });
-        }
+        self.dialling.dial(&mut self.connections, &mut self.shared);
     }
 
-    fn dialled(&mut self, dialled: Result<Dialled, JoinError>) {
-        // A dialer that panicked has printed why; the run ends as it would when a worker panics.
-        let (index, began, dialled) = dialled.expect("a dialer does not panic");
+    fn dialled(&mut self, dialled: Dialled) {
+        let Dialled {
+            index,
+            began,
+            stream,
+        } = dialled;
         self.change(index, |connection, shared| {
-            connection.dialled(dialled, began, shared);
+            connection.dialled(stream, began, shared);
         });
     }
 
@@ -494,12 +294,12 @@ impl Worker {
         match command {
             Command::ConnectSubscribers => {
                 self.told = Told::Connect { answered: false };
-                self.dial_end = self.listeners;
+                self.dialling.extend_to(self.listeners);
                 self.dial();
             }
             Command::ConnectPublishers => {
                 self.told = Told::Connect { answered: false };
-                self.dial_end = self.connections.len();
+                self.dialling.extend_to(self.connections.len());
                 self.dial();
             }
             Command::Publish { began } => self.begin_publishing(began),
@@ -527,7 +327,7 @@ impl Worker {
         self.shared.publishing = true;
         self.shared.warming_up = !plan.warmup.is_zero();
         if let Some(churn) = &mut self.churn {
-            churn.at = start.saturating_add(churn.gap);
+            churn.begin(start);
         }
         self.began = thread_cpu().map(|cpu| (began, cpu));
         self.snapshot = began;
@@ -556,7 +356,7 @@ impl Worker {
         self.shared.publishing = false;
         self.shared.end = self.shared.end.min(now);
         if let Some(churn) = &mut self.churn {
-            churn.at = u64::MAX;
+            churn.end();
         }
     }
 
@@ -575,9 +375,7 @@ impl Worker {
             self.scan(now);
         }
         match self.told {
-            Told::Connect { answered: false }
-                if self.starting == 0 && self.next_dial == self.dial_end =>
-            {
+            Told::Connect { answered: false } if self.dialling.is_done() => {
                 self.told = Told::Connect { answered: true };
                 self.tell(News::Connected {
                     worker: self.number,
@@ -628,30 +426,7 @@ impl Worker {
     }
 
     fn gauge(&self) -> Gauge {
-        let mut gauge = Gauge {
-            counts: self.shared.recorder.counts,
-            draining: self.told == Told::Drain,
-            ..Gauge::default()
-        };
-        let promised = self.shared.plan.publishers.qos as u8 > 0;
-        for connection in &self.connections {
-            gauge.open += usize::from(connection.is_ready());
-            gauge.outstanding += usize::from(connection.is_outstanding());
-            match connection.role() {
-                Role::Idle(_) => {}
-                Role::Subscriber(_) => gauge.subscribed += usize::from(connection.is_ready()),
-                Role::Publisher(publisher) => {
-                    let messages = if promised {
-                        publisher.acknowledged()
-                    } else {
-                        publisher.sent()
-                    };
-                    let deliveries = self.shared.shape.deliveries_of(publisher.index());
-                    gauge.due += messages * deliveries as u64;
-                }
-            }
-        }
-        gauge
+        Gauge::of(&self.connections, &self.shared, self.told == Told::Drain)
     }
 
     fn note_effort(&mut self) {

@@ -64,6 +64,18 @@ enum State {
     Up(Box<Stream>),
 }
 
+/// How a stream came to its end without a word of MQTT; the texts say what was seen of it.
+enum StreamEnd {
+    /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake: the
+    /// layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
+    RefusedByTls(TlsProblem),
+    /// What they see of it when the broker had asked for a certificate that there is not.
+    CertificateWanted(String),
+    /// No connection has been accepted yet.
+    NotAccepted(String),
+    Lost(String),
+}
+
 pub struct Client {
     plan: ConnectionPlan,
     session: Session,
@@ -221,14 +233,7 @@ impl Client {
             if reading || self.broken.is_some() {
                 self.input.reserve(READ_SIZE);
                 match pin!(stream.read_buf(&mut self.input)).poll(cx) {
-                    Poll::Ready(Ok(0)) => {
-                        if let Some(error) = self.refused_by_tls(None) {
-                            return Poll::Ready(self.dial_failed(error));
-                        }
-                        let why = self.broken.take();
-                        let why = why.unwrap_or_else(|| "the broker closed the connection".into());
-                        return Poll::Ready(self.dropped(why));
-                    }
+                    Poll::Ready(Ok(0)) => return Poll::Ready(self.stream_ended(None)),
                     Poll::Ready(Ok(_)) => {
                         self.now = Instant::now();
                         if let Some(event) = self.try_next()? {
@@ -237,20 +242,13 @@ impl Client {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
-                        if let Some(error) = self.refused_by_tls(Some(&error)) {
-                            return Poll::Ready(self.dial_failed(error));
-                        }
-                        let why = match (net::explain_io(&error), self.broken.take()) {
-                            (None, Some(earlier)) => earlier,
-                            _ => stream_words(&error),
-                        };
-                        return Poll::Ready(self.dropped(why));
+                        return Poll::Ready(self.stream_ended(Some(&error)));
                     }
                     Poll::Pending => {}
                 }
             }
-            if let Some(why) = self.broken.take() {
-                return Poll::Ready(self.dropped(why));
+            if self.broken.is_some() {
+                return Poll::Ready(self.stream_ended(None));
             }
             return match self.poll_write(cx) {
                 Poll::Ready(Ok(())) if self.undrained => {
@@ -373,43 +371,52 @@ impl Client {
         }
     }
 
-    /// With TLS 1.3 a broker's "no" to our certificate, or to its absence, comes only after the handshake:
-    /// the layer that failed is TLS all the same. mosquitto's clients call it a lost connection.
-    fn refused_by_tls(&mut self, error: Option<&io::Error>) -> Option<DialError> {
-        let before = self.plan.reconnect == Reconnect::WhenAccepted && !self.patience.is_accepted();
-        let tls = self.plan.endpoint.tls.as_ref().filter(|_| before)?;
-        let problem = match error.and_then(net::explain_io) {
-            Some(problem) => problem,
-            None if tls.lacks_wanted_certificate() => TlsProblem::Closed {
-                certificate_wanted: true,
-            },
-            None => return None,
-        };
-        Some(DialError::Tls {
-            with: self.plan.endpoint.to_string(),
-            problem,
-        })
-    }
-
     fn dial_failed(&mut self, error: DialError) -> Result<ClientEvent, Error> {
         let behind_proxy = error.is_behind_proxy();
         self.broke(Break::Unreachable { behind_proxy }, error.into())
     }
 
-    /// The stream ended without a word of MQTT.
-    fn dropped(&mut self, why: String) -> Result<ClientEvent, Error> {
-        if self.session.times_accepted() > 0 {
-            return self.broke(Break::Silent, Error::ConnectionLost(why));
+    /// The stream ended without a word of MQTT; `error` is what reading gave, if it gave one.
+    fn stream_ended(&mut self, error: Option<&io::Error>) -> Result<ClientEvent, Error> {
+        match self.end_of_stream(error) {
+            StreamEnd::RefusedByTls(problem) => self.dial_failed(DialError::Tls {
+                with: self.plan.endpoint.to_string(),
+                problem,
+            }),
+            // It would want it again, so another attempt is not asked for.
+            StreamEnd::CertificateWanted(why) => Err(Error::NotAccepted(
+                why + "; it wants a client certificate (--cert and --key)",
+            )),
+            StreamEnd::NotAccepted(why) => {
+                let why = why + " before it accepted the connection";
+                self.broke(Break::Silent, Error::NotAccepted(why))
+            }
+            StreamEnd::Lost(why) => self.broke(Break::Silent, Error::ConnectionLost(why)),
         }
+    }
+
+    fn end_of_stream(&mut self, error: Option<&io::Error>) -> StreamEnd {
+        let problem = error.and_then(net::explain_io);
         let tls = self.plan.endpoint.tls.as_ref();
-        let (how, more) = match tls.is_some_and(TlsClient::lacks_wanted_certificate) {
-            true => (
-                Break::CertificateWanted,
-                "; it wants a client certificate (--cert and --key)",
-            ),
-            false => (Break::Silent, " before it accepted the connection"),
+        let certificate_wanted = tls.is_some_and(TlsClient::lacks_wanted_certificate);
+        // Of what TLS has said no earlier failure to write says more.
+        let why = match (self.broken.take(), error) {
+            (Some(earlier), _) if problem.is_none() => earlier,
+            (_, Some(error)) => stream_words(error),
+            (_, None) => "the broker closed the connection".to_owned(),
         };
-        self.broke(how, Error::NotAccepted(why + more))
+        let names_tls = tls.is_some() && self.plan.reconnect == Reconnect::WhenAccepted;
+        if names_tls && !self.patience.is_accepted() {
+            let closed = certificate_wanted.then_some(TlsProblem::Closed { certificate_wanted });
+            if let Some(problem) = problem.or(closed) {
+                return StreamEnd::RefusedByTls(problem);
+            }
+        }
+        match self.session.times_accepted() {
+            0 if certificate_wanted => StreamEnd::CertificateWanted(why),
+            0 => StreamEnd::NotAccepted(why),
+            _ => StreamEnd::Lost(why),
+        }
     }
 
     /// The connection is gone, or did not come about: `error` says why.

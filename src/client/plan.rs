@@ -53,8 +53,6 @@ pub enum Break {
     NoConnAck,
     /// The stream ended without a word of MQTT.
     Silent,
-    /// The same before it accepted us, and it had wanted a certificate that we do not have.
-    CertificateWanted,
     /// The broker sent DISCONNECT with this reason.
     Ended(Reason),
     /// PINGREQ was not answered in time.
@@ -247,12 +245,7 @@ impl Patience {
             (Break::Ended(reason), Reconnect::WhenAccepted) => passes(reason),
             // To mosquitto_sub 2.1 a DISCONNECT is a break like any other.
             (Break::Ended(_) | Break::Silent | Break::NoPingResp, Reconnect::WhenReached) => true,
-            // It would want it again.
-            (Break::CertificateWanted, Reconnect::WhenReached) => false,
-            (
-                Break::Silent | Break::NoPingResp | Break::CertificateWanted,
-                Reconnect::WhenAccepted,
-            ) => hopeful,
+            (Break::Silent | Break::NoPingResp, Reconnect::WhenAccepted) => hopeful,
         }
     }
 
@@ -472,11 +465,7 @@ mod tests {
             assert_eq!(new().bears(0, how, false), 100, "{how:?}");
             assert!(new().ends(0, how, false).is_ok(), "{how:?}");
         }
-        for how in [
-            Break::CertificateWanted,
-            Break::Refused(Reason::NOT_AUTHORIZED),
-            Break::NoConnAck,
-        ] {
+        for how in [Break::Refused(Reason::NOT_AUTHORIZED), Break::NoConnAck] {
             assert_eq!(new().ends(0, how, false), Err(GiveUp::Final), "{how:?}");
         }
         let mut unreached = Run::new(Reconnect::WhenReached, None);
