@@ -185,6 +185,26 @@ impl Session {
         self.keep_alive.wrote(now);
     }
 
+    /// Lends the session a buffer for its output, so that many sessions write through one; to be taken back soon. False
+    /// when there is output already, which stays where it is.
+    pub fn lend_buffer(&mut self, buffer: &mut BytesMut) -> bool {
+        let lent = self.output.is_empty();
+        if lent {
+            std::mem::swap(&mut self.output, buffer);
+        }
+        lent
+    }
+
+    /// Takes back what [`Session::lend_buffer`] lent. Output that could not be written yet stays with the session: in a
+    /// buffer of its size, or in the lent one when that is hardly larger.
+    pub fn take_back(&mut self, buffer: &mut BytesMut) {
+        if self.output.len() <= self.output.capacity() / 2 {
+            let rest = BytesMut::from(&self.output[..]);
+            *buffer = std::mem::replace(&mut self.output, rest);
+            buffer.clear();
+        }
+    }
+
     /// Takes packets from `input` until one makes an event; `None` when more bytes are needed.
     ///
     /// After an error the connection must be closed; the output holds a DISCONNECT with the reason
