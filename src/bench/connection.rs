@@ -1,8 +1,9 @@
 //! One connection of a worker: a stream, its session, and its part in the run.
 //!
 //! It is served when it is ready and never waits: reads until the stream would block, then publishes,
-//! then writes, so that acknowledgements and publishes leave together. When it is idle it holds no
-//! buffer; the start of a packet whose end has not come is all that it keeps of its input.
+//! then writes, so that acknowledgements and publishes leave together. It reads into and writes from buffers of the
+//! worker's: all that it keeps is the start of a packet whose end has not come, and output for which its socket
+//! has no room.
 //!
 //! Here are its turns and what it does with what comes; how it comes up and goes down is `life_cycle`'s, its
 //! stream `socket`'s.
@@ -135,10 +136,15 @@ impl Connection {
     /// Does what can be done without waiting.
     pub fn serve(&mut self, shared: &mut Shared) -> Served {
         self.handle.served();
-        self.drive(shared).unwrap_or_else(|error| {
+        let lent = self.session.lend_buffer(&mut shared.write_buffer);
+        let served = self.drive(shared).unwrap_or_else(|error| {
             self.fail(error, shared);
             Served::Waits
-        })
+        });
+        if lent {
+            self.session.take_back(&mut shared.write_buffer);
+        }
+        served
     }
 
     /// When [`Connection::timeout`] must be called at the latest.
@@ -224,11 +230,14 @@ impl Connection {
 
     fn handle(&mut self, input: &mut BytesMut, shared: &mut Shared) -> Result<(), ConnectionError> {
         let now = shared.clock.now();
-        while let Some(event) = self.session.next(now.instant, input)? {
+        loop {
             // By reference, because a value would be copied once more for every message.
-            self.event(&event, now, shared)?;
+            match &self.session.next(now.instant, input) {
+                Ok(Some(event)) => self.event(event, now, shared)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.clone().into()),
+            }
         }
-        Ok(())
     }
 
     fn event(

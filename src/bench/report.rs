@@ -266,7 +266,7 @@ pub(super) fn health(
     }
 }
 
-/// The rate that should have come about. Random arrivals are as many as they happened to be.
+/// The rate that should have come about, if there was time for one. Random arrivals are as many as they happened to be.
 fn planned(
     plan: &BenchPlan,
     recorder: &Recorder,
@@ -275,7 +275,9 @@ fn planned(
 ) -> Option<f64> {
     let arrivals = plan.pace.as_ref()?.arrivals;
     let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
-    if arrivals == Arrivals::Poisson && measured > 0.0 {
+    if measured <= 0.0 {
+        None
+    } else if arrivals == Arrivals::Poisson {
         let offered = offered.saturating_sub(recorder.warmup.sent);
         Some(offered as f64 / measured)
     } else {

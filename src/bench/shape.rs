@@ -58,8 +58,13 @@ impl Heard {
         match self {
             Self::Every { first, step, count } => {
                 let ahead = publisher.checked_sub(*first)?;
-                let slot = ahead / step;
-                (ahead % step == 0 && slot < *count).then_some(slot)
+                // Most shapes need no division, and it would be one for each message.
+                let slot = match step {
+                    1 => ahead,
+                    _ if ahead % step == 0 => ahead / step,
+                    _ => return None,
+                };
+                (slot < *count).then_some(slot)
             }
             Self::These(publishers) => publishers.binary_search(&publisher).ok(),
         }

@@ -19,9 +19,9 @@ use super::timers::Timers;
 pub const READ_LEN: usize = 64 * 1024;
 /// Bytes that a publisher puts into one write.
 const BATCH_LEN: usize = 64 * 1024;
-/// Bytes that all publishers of a worker may keep for output, so that ten thousand of them do not
-/// take [`BATCH_LEN`] each.
-const OUTPUT_BUDGET: usize = 16 * 1024 * 1024;
+/// Bytes that all publishers of a worker may keep when none of their sockets takes anything, so that ten
+/// thousand of them do not take [`BATCH_LEN`] each.
+const OUTPUT_BUDGET: usize = 64 * 1024 * 1024;
 const MIN_BATCH_LEN: usize = 2 * 1024;
 
 /// What the connections of a worker share.
@@ -33,10 +33,12 @@ pub struct Shared {
     pub recorder: Recorder,
     pub payloads: Payloads,
     pub read_buffer: BytesMut,
+    pub write_buffer: BytesMut,
     /// Bytes that a publisher puts into one write.
     pub batch_len: usize,
     pub publishing: bool,
-    /// When publishing began and ended, and from when on rates and latencies count, in ns.
+    /// When publishing began and ended, and from when on rates and latencies count, in ns. Before it begins it
+    /// has ended: nothing is due.
     pub start: u64,
     pub end: u64,
     pub measure_from: u64,
@@ -69,10 +71,11 @@ impl Shared {
                 now.ns,
             ),
             read_buffer: BytesMut::with_capacity(READ_LEN),
+            write_buffer: BytesMut::new(),
             batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
             publishing: false,
             start: 0,
-            end: u64::MAX,
+            end: 0,
             measure_from: 0,
             warming_up: false,
             timers: Timers::default(),

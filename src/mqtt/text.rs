@@ -25,6 +25,12 @@ impl Text {
         Ok(Self(bytes))
     }
 
+    /// From ASCII without NUL, at most 65,535 bytes of it: the caller has looked.
+    pub(super) fn from_plain_ascii(bytes: Bytes) -> Self {
+        debug_assert!(bytes.is_ascii() && !bytes.contains(&0));
+        Self(bytes)
+    }
+
     pub fn as_str(&self) -> &str {
         // Checked again because unsafe code is forbidden here; a topic is short.
         std::str::from_utf8(&self.0).expect("a Text is checked when it is made")

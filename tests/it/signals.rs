@@ -112,6 +112,37 @@ fn a_signal_before_the_broker_answers_ends_at_once() {
 }
 
 #[test]
+fn a_bench_that_has_not_begun_has_nothing_to_count() {
+    let interrupted = |pace: &str, signals: &[&str]| {
+        let (send, connected) = mpsc::channel();
+        let broker = Scripted::start(move |door| {
+            let mut peer = door.accept();
+            peer.connect();
+            send.send(()).unwrap();
+            peer.until_closed();
+        });
+        let run = mozzie(&format!("bench --subscribers 0 -q 1 --duration 2s {pace}"))
+            .at(broker.port)
+            .deadline(Duration::from_secs(20))
+            .start();
+        connected.recv().unwrap();
+        signals.iter().for_each(|signal| run.signal(signal));
+        run.finish()
+    };
+    for pace in ["--rate 100", "--rate 1M --arrivals poisson"] {
+        let done = interrupted(pace, &["INT"]);
+        done.status(130);
+        assert!(
+            String::from_utf8_lossy(&done.stdout).contains("before the end that was planned"),
+            "{done}"
+        );
+        // Which of the two comes first, and whether there is time for a result, is chance.
+        let done = interrupted(pace, &["INT", "TERM"]);
+        assert!(matches!(done.code(), Some(130 | 143)), "{done}");
+    }
+}
+
+#[test]
 fn a_second_signal_ends_a_farewell_that_hangs() {
     // The broker stops reading and never acknowledges; whatever the program still waits for, two signals end it.
     let (send, published) = mpsc::channel();

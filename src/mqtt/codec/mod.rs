@@ -160,6 +160,9 @@ pub fn decode(
     input: &mut BytesMut,
     limit: usize,
 ) -> Result<Option<Packet>, DecodeError> {
+    if let Some(publish) = decode_plain_publish(version, input, limit) {
+        return Ok(Some(Packet::Publish(publish)));
+    }
     let Some(frame) = frame(input)? else {
         return Ok(None);
     };
@@ -179,9 +182,6 @@ pub fn decode(
     }
     if let Some(ack) = short_ack(frame, input) {
         return Ok(Some(ack));
-    }
-    if let Some(publish) = plain_publish(version, frame, input) {
-        return Ok(Some(publish));
     }
     let bytes = input.split_to(len);
     let packet = match version {
@@ -214,17 +214,27 @@ fn short_ack(frame: Frame, input: &mut BytesMut) -> Option<Packet> {
     }))
 }
 
-/// A PUBLISH as nearly all are: with an ASCII topic and without properties. What is wrong with another, or what
-/// else it has, is left to its version's decoder.
-fn plain_publish(version: Version, frame: Frame, input: &mut BytesMut) -> Option<Packet> {
-    let first = input[0];
+/// Takes a PUBLISH from `input` that is as nearly all are: whole, with an ASCII topic and without properties. What is
+/// wrong with another, or what else it has, is for [`decode`] to say.
+pub fn decode_plain_publish(
+    version: Version,
+    input: &mut BytesMut,
+    limit: usize,
+) -> Option<Publish> {
+    let first = *input.first()?;
     let (qos, dup) = match first & 0xfe {
         0x30 => (QoS::AtMostOnce, false),
         0x32 | 0x3a => (QoS::AtLeastOnce, first & 0x08 != 0),
         0x34 | 0x3c => (QoS::ExactlyOnce, first & 0x08 != 0),
         _ => return None,
     };
-    let body = &input[frame.header_len..frame.len()];
+    let Ok(Some(frame)) = frame(input) else {
+        return None;
+    };
+    if frame.len() > limit {
+        return None;
+    }
+    let body = input.get(frame.header_len..frame.len())?;
     let (len, mut rest) = body.split_first_chunk()?;
     let topic_len = usize::from(u16::from_be_bytes(*len));
     let (topic, after) = rest.split_at_checked(topic_len)?;
@@ -250,17 +260,17 @@ fn plain_publish(version: Version, frame: Frame, input: &mut BytesMut) -> Option
     let payload = bytes.split_off(payload_at);
     bytes.advance(frame.header_len + 2);
     bytes.truncate(topic_len);
-    Some(Packet::Publish(Publish {
+    Some(Publish {
         dup,
         packet_id,
         message: Message {
-            topic: Text::from_bytes(bytes).expect("ASCII without NUL is a text"),
+            topic: Text::from_plain_ascii(bytes),
             payload,
             qos,
             retain: first & 0x01 != 0,
             properties: Properties::new(),
         },
-    }))
+    })
 }
 
 /// Appends a packet to `out`; on an error `out` is as it was.

@@ -338,9 +338,14 @@ proptest! {
             Version::V31 | Version::V311 => v3::decode(version, whole, input.clone()),
         };
         let before = input.clone();
-        match plain_publish(version, whole, &mut input) {
-            Some(packet) => {
-                prop_assert_eq!(Ok(packet), theirs);
+        let len = whole.len();
+        prop_assert_eq!(decode_plain_publish(version, &mut input, len - 1), None);
+        let mut cut = before.clone();
+        cut.truncate(len - 1);
+        prop_assert_eq!(decode_plain_publish(version, &mut cut, len), None);
+        match decode_plain_publish(version, &mut input, len) {
+            Some(publish) => {
+                prop_assert_eq!(Ok(Packet::Publish(publish)), theirs);
                 prop_assert!(input.is_empty());
             }
             None => prop_assert_eq!(input, before),

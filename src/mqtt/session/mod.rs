@@ -33,6 +33,7 @@ use self::alias::{InboundAliases, OutboundAliases};
 use self::inbound::Inbound;
 use self::keep_alive::KeepAlive;
 use self::outbound::Outbound;
+use self::receiving::Admitted;
 use super::codec::{self, DecodeError, Stranger};
 use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Packet};
 use super::properties::{Properties, PropertyId};
@@ -184,6 +185,26 @@ impl Session {
         self.keep_alive.wrote(now);
     }
 
+    /// Lends the session a buffer for its output, so that many sessions write through one; to be taken back soon. False
+    /// when there is output already, which stays where it is.
+    pub fn lend_buffer(&mut self, buffer: &mut BytesMut) -> bool {
+        let lent = self.output.is_empty();
+        if lent {
+            std::mem::swap(&mut self.output, buffer);
+        }
+        lent
+    }
+
+    /// Takes back what [`Session::lend_buffer`] lent. Output that could not be written yet stays with the session: in a
+    /// buffer of its size, or in the lent one when that is hardly larger.
+    pub fn take_back(&mut self, buffer: &mut BytesMut) {
+        if self.output.len() <= self.output.capacity() / 2 {
+            let rest = BytesMut::from(&self.output[..]);
+            *buffer = std::mem::replace(&mut self.output, rest);
+            buffer.clear();
+        }
+    }
+
     /// Takes packets from `input` until one makes an event; `None` when more bytes are needed.
     ///
     /// After an error the connection must be closed; the output holds a DISCONNECT with the reason
@@ -205,6 +226,20 @@ impl Session {
                 .connect_properties
                 .number(PropertyId::MaximumPacketSize)
                 .map_or(MAX_PACKET_SIZE, |limit| limit as usize);
+            if self.phase == Phase::Connected && self.observer.is_none() {
+                // The usual case, in which the message is moved once.
+                let mut publish = codec::decode_plain_publish(self.settings.version, input, limit);
+                if let Some(there) = &mut publish {
+                    self.keep_alive.heard(now);
+                    match self.admit(there) {
+                        Ok(Admitted::New(receipt)) => {
+                            return Ok(publish.map(|publish| Event::Message(publish, receipt)));
+                        }
+                        Ok(Admitted::Known) => continue,
+                        Err(error) => return Err(self.broken(error)),
+                    }
+                }
+            }
             let before = input.len();
             if self.observer.is_some() {
                 self.seen.clear();
@@ -363,7 +398,10 @@ impl Session {
             };
         }
         match packet {
-            Packet::Publish(publish) => self.handle_publish(publish),
+            Packet::Publish(mut publish) => Ok(match self.admit(&mut publish)? {
+                Admitted::New(receipt) => Some(Event::Message(publish, receipt)),
+                Admitted::Known => None,
+            }),
             Packet::PubAck(ack) => self.handle_puback(ack),
             Packet::PubRec(ack) => self.handle_pubrec(ack),
             Packet::PubRel(ack) => self.handle_pubrel(ack),

@@ -9,6 +9,14 @@ use crate::mqtt::packet::{Ack, Packet, Publish};
 use crate::mqtt::properties::PropertyId;
 use crate::mqtt::reason::Reason;
 
+/// What a message is that came in.
+pub(super) enum Admitted {
+    /// For the owner, with a receipt where the owner is to acknowledge it.
+    New(Option<Receipt>),
+    /// The owner has heard it already.
+    Known,
+}
+
 impl Session {
     /// From now on messages of QoS 1 and 2 are acknowledged when the owner says so
     /// ([`Session::acknowledge`]), in the order in which they came, and no sooner.
@@ -38,40 +46,40 @@ impl Session {
         self.inbound.unfinished()
     }
 
-    pub(super) fn handle_publish(
-        &mut self,
-        mut publish: Publish,
-    ) -> Result<Option<Event>, SessionError> {
+    /// Takes a message in. It stays where it is, for to move one costs about as much as to find it in the input.
+    pub(super) fn admit(&mut self, publish: &mut Publish) -> Result<Admitted, SessionError> {
         if self.settings.version.has_properties() {
-            self.resolve_alias(&mut publish)?;
+            self.resolve_alias(publish)?;
         }
         let packet_id = publish.packet_id;
         match publish.message.qos {
             QoS::AtMostOnce => {}
             _ if self.by_owner => {
-                let receipt = self.hold(&publish, State::Open)?;
-                return Ok(receipt.map(|receipt| Event::Message(publish, Some(receipt))));
+                return Ok(match self.hold(publish, State::Open)? {
+                    Some(receipt) => Admitted::New(Some(receipt)),
+                    None => Admitted::Known,
+                });
             }
             QoS::AtLeastOnce => self.write_ack(Packet::PubAck, packet_id, Reason::SUCCESS)?,
             QoS::ExactlyOnce if self.inbound.may_answer() => {
-                let is_new = !self.inbound.is_answered(&publish);
+                let is_new = !self.inbound.is_answered(publish);
                 if is_new {
                     self.check_receive_maximum(self.inbound.unfinished())?;
                     self.inbound.received(packet_id);
                 }
                 self.write_ack(Packet::PubRec, packet_id, Reason::SUCCESS)?;
                 if !is_new {
-                    return Ok(None);
+                    return Ok(Admitted::Known);
                 }
             }
             QoS::ExactlyOnce => {
-                if self.hold(&publish, State::Handled)?.is_none() {
-                    return Ok(None);
+                if self.hold(publish, State::Handled)?.is_none() {
+                    return Ok(Admitted::Known);
                 }
                 self.write_due()?;
             }
         }
-        Ok(Some(Event::Message(publish, None)))
+        Ok(Admitted::New(None))
     }
 
     /// Keeps a message until it may be acknowledged; its receipt, when the owner is to hear of it.

@@ -333,6 +333,34 @@ fn a_messages_own_alias_carries_the_topic_once() {
 }
 
 #[test]
+fn a_lent_buffer_comes_back_and_unwritten_output_stays() {
+    let mut peer = Peer::version(Version::V311);
+    let mut buffer = BytesMut::with_capacity(4096);
+    assert!(peer.session.lend_buffer(&mut buffer));
+    peer.session
+        .publish(message("t", QoS::AtMostOnce), 0)
+        .unwrap();
+    let whole = peer.session.output().to_vec();
+    peer.session.wrote(3, peer.now);
+    peer.session.take_back(&mut buffer);
+    assert!(buffer.is_empty() && buffer.capacity() > 4000);
+    assert_eq!(peer.session.output(), &whole[3..]);
+
+    // What is there is not to be overtaken.
+    assert!(!peer.session.lend_buffer(&mut buffer));
+    peer.session.wrote(whole.len() - 3, peer.now);
+    assert!(peer.session.lend_buffer(&mut buffer));
+
+    // A buffer that is nearly full of output stays where that is.
+    let mut large = message("t", QoS::AtMostOnce);
+    large.payload = vec![0; 4000].into();
+    peer.session.publish(large, 0).unwrap();
+    peer.session.take_back(&mut buffer);
+    assert_eq!(peer.session.output().len(), 4006);
+    assert!(buffer.capacity() < 4000);
+}
+
+#[test]
 fn unsolicited_acknowledgements_are_warnings() {
     for version in VERSIONS {
         let mut peer = Peer::version(version);
