@@ -37,8 +37,6 @@ const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
-    /// `-l`
-    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -70,7 +68,6 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     };
     let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
-    let lines = args.input.stdin_lines;
     connection.reconnect = conduct.reconnect;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
@@ -89,7 +86,6 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     )?;
     Ok(PublishPlan {
         connection,
-        lines,
         conduct,
         messages,
         unsent,
@@ -111,8 +107,6 @@ fn progress(args: &PublishArgs, conduct: Conduct) -> Option<Progress> {
 
 struct Publisher<'a> {
     client: Client,
-    /// Messages are lines of stdin, of which mosquitto_pub ends otherwise.
-    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -141,7 +135,6 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
-            lines: plan.lines,
             conduct: plan.conduct,
             messages: plan.messages,
             unsent: plan.unsent,
@@ -457,24 +450,14 @@ impl<'a> Publisher<'a> {
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        let accounted = self.conduct.unfinished == Unfinished::Accounted;
-        if accounted && (self.stopped || !matches!(end, End::Complete)) {
-            outcome.take_the_rest(&end, &mut signals).await;
-        }
-        // A broker that breaks the protocol is what mosquitto_pub tells of, whatever is unacknowledged.
-        let end = match end {
-            End::Failed(error @ Error::Session(_)) if !accounted => return Err(error),
-            // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
-            End::Failed(Error::Ended(bye)) if !accounted && bye.reason != Reason::SUCCESS => {
-                return Err(Verdict::not_connected().into());
+        match self.conduct.unfinished {
+            Unfinished::Accounted => {
+                if self.stopped || !matches!(end, End::Complete) {
+                    outcome.take_the_rest(&end, &mut signals).await;
+                }
+                outcome.judge(end, accepted)
             }
-            end => end,
-        };
-        match outcome.judge(end, accepted) {
-            Err(Error::Refused(connack)) if self.lines && !accounted => {
-                Err(refusal_of_lines(&connack).into())
-            }
-            judged => judged,
+            Unfinished::Left => outcome.judge_as_mosquitto(end, accepted),
         }
     }
 }
@@ -552,6 +535,23 @@ impl Outcome<'_> {
             ));
         }
         self.tally.taken(self.messages.set_aside());
+    }
+
+    /// What mosquitto_pub tells of, whatever is unacknowledged; all else is judged by what became of the messages.
+    fn judge_as_mosquitto(self, end: End, accepted: bool) -> Result<(), Error> {
+        let lines = self.conduct.line_by_line;
+        match end {
+            // a broker that breaks the protocol
+            End::Failed(error @ Error::Session(_)) => Err(error),
+            // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
+            End::Failed(Error::Ended(bye)) if bye.reason != Reason::SUCCESS => {
+                Err(Verdict::not_connected().into())
+            }
+            end => match self.judge(end, accepted) {
+                Err(Error::Refused(connack)) if lines => Err(refusal_of_lines(&connack).into()),
+                judged => judged,
+            },
+        }
     }
 
     fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
