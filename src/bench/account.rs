@@ -443,8 +443,9 @@ impl Account {
             ("arrived + duplicated + undecided + never sent", seen),
         );
         if self.never_sent > 0 {
+            let s = if self.never_sent == 1 { "" } else { "s" };
             wrong.push(format!(
-                "{} messages came that nobody sent",
+                "{} message{s} came that nobody sent",
                 self.never_sent
             ));
         }

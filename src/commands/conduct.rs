@@ -5,6 +5,8 @@ use crate::dialect::Dialect;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conduct {
+    /// With `-l`, of which mosquitto_pub tells a refused connection otherwise.
+    pub line_by_line: bool,
     pub reconnect: Reconnect,
     /// Whether a terminal is shown how far it is.
     pub shows_progress: bool,
@@ -48,7 +50,7 @@ pub enum Beyond {
 pub enum Unfinished {
     /// A signal waits for those under way; the rest of the input is counted, and kept if that is wanted.
     Accounted,
-    /// They are left.
+    /// They are left, and what ended the connection is told before what became of them.
     Left,
 }
 
@@ -57,6 +59,7 @@ impl Conduct {
     pub fn of(dialect: Dialect, line_by_line: bool) -> Self {
         match dialect {
             Dialect::Native => Self {
+                line_by_line,
                 reconnect: Reconnect::WhenAccepted,
                 shows_progress: true,
                 qos_0: Qos0::Confirmed,
@@ -65,6 +68,7 @@ impl Conduct {
                 unfinished: Unfinished::Accounted,
             },
             Dialect::Mosquitto(_) => Self {
+                line_by_line,
                 reconnect: match line_by_line {
                     true => Reconnect::WhenAccepted,
                     false => Reconnect::Never,

@@ -1,9 +1,13 @@
 //! `mozzie pub`: from a source of payloads to acknowledged messages.
 
+mod outcome;
+
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use outcome::Outcome;
 
 use super::conduct::{Beyond, Conduct, Qos0, Refused, Unfinished};
 use super::delivery::{End, Tally, Unsent};
@@ -12,23 +16,18 @@ use super::{connect, ending, input, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::dialect::Dialect;
-use crate::error::{Error, Refusal, Verdict, mosquitto_reason, refusal_of_lines};
+use crate::error::{Error, Refusal, Verdict, mosquitto_reason};
 use crate::mqtt::packet::Message;
 use crate::mqtt::properties::{Place, Properties, PropertyId};
 use crate::mqtt::reason::Reason;
-use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError, Session};
-use crate::mqtt::text::Text;
+use crate::mqtt::session::{Acknowledged, Event, Observer, PublishError};
 use crate::mqtt::{QoS, Version};
 use crate::output::Diagnostics;
-use crate::payload::{InputError, Messages};
+use crate::payload::Messages;
 use crate::signal::{Signal, Signals};
 
 /// Output that is gathered before it is written.
 const BATCH: usize = 64 * 1024;
-/// Messages that are kept between two looks at signals.
-const REST_AT_ONCE: usize = 1000;
-/// How long the end of a record that is half read is waited for when time is over.
-const RECORD_END: Duration = Duration::from_secs(1);
 /// QoS 0 messages after which the broker is asked whether it has got them.
 const UNCONFIRMED: u64 = 10_000;
 /// The same after this time, for those that come slowly.
@@ -37,8 +36,6 @@ const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 /// What `pub` is to do, checked.
 struct PublishPlan {
     connection: ConnectionPlan,
-    /// `-l`
-    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -70,7 +67,6 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     };
     let version = connect::version_or(default, &args.connection, &[])?;
     let mut connection = connect::plan(&args.connection, version, dialect)?;
-    let lines = args.input.stdin_lines;
     connection.reconnect = conduct.reconnect;
     let properties = &args.connection.properties;
     connect::no_properties_of("pub", properties, &[Place::Subscribe, Place::Unsubscribe])?;
@@ -89,7 +85,6 @@ fn plan(args: PublishArgs, dialect: Dialect) -> Result<PublishPlan, Error> {
     )?;
     Ok(PublishPlan {
         connection,
-        lines,
         conduct,
         messages,
         unsent,
@@ -111,8 +106,6 @@ fn progress(args: &PublishArgs, conduct: Conduct) -> Option<Progress> {
 
 struct Publisher<'a> {
     client: Client,
-    /// Messages are lines of stdin, of which mosquitto_pub ends otherwise.
-    lines: bool,
     conduct: Conduct,
     messages: Messages,
     unsent: Option<Unsent>,
@@ -141,7 +134,6 @@ impl<'a> Publisher<'a> {
     fn new(plan: PublishPlan, trace: Option<Observer>, diagnostics: &'a Diagnostics) -> Self {
         Self {
             client: Client::new(plan.connection, trace),
-            lines: plan.lines,
             conduct: plan.conduct,
             messages: plan.messages,
             unsent: plan.unsent,
@@ -457,169 +449,15 @@ impl<'a> Publisher<'a> {
         if let Some(verdict) = self.verdict {
             return Err(verdict.into());
         }
-        let accounted = self.conduct.unfinished == Unfinished::Accounted;
-        if accounted && (self.stopped || !matches!(end, End::Complete)) {
-            outcome.take_the_rest(&end, &mut signals).await;
-        }
-        // A broker that breaks the protocol is what mosquitto_pub tells of, whatever is unacknowledged.
-        let end = match end {
-            End::Failed(error @ Error::Session(_)) if !accounted => return Err(error),
-            // Without a reason it takes the broker's DISCONNECT for its own, and trusts that all is well.
-            End::Failed(Error::Ended(bye)) if !accounted && bye.reason != Reason::SUCCESS => {
-                return Err(Verdict::not_connected().into());
-            }
-            end => end,
-        };
-        match outcome.judge(end, accepted) {
-            Err(Error::Refused(connack)) if self.lines && !accounted => {
-                Err(refusal_of_lines(&connack).into())
-            }
-            judged => judged,
-        }
-    }
-}
-
-/// What is left when nothing is sent any more.
-struct Outcome<'a> {
-    messages: Messages,
-    tally: Tally,
-    unsent: Option<Unsent>,
-    conduct: Conduct,
-    diagnostics: &'a Diagnostics,
-}
-
-impl Outcome<'_> {
-    fn keep_unacknowledged(&mut self, session: &Session) {
-        if let Some(unsent) = &mut self.unsent {
-            for message in session.unacknowledged_messages() {
-                unsent.add(message.clone());
-            }
-        }
-    }
-
-    fn broke(&mut self, why: &str) {
-        self.tally.broke(why);
-        if let Some(unsent) = &mut self.unsent {
-            unsent.broke();
-        }
-    }
-
-    /// Takes what was read, and with `--unsent` the rest of the input too: all of it, but when time
-    /// is over only what does not have to be waited for.
-    async fn take_the_rest(&mut self, end: &End, signals: &mut Signals) {
-        let in_time = matches!(end, End::Complete | End::Failed(_));
-        let read_on = self.unsent.is_some() && (in_time || self.messages.is_complete());
-        if !read_on || self.messages.read_on().is_err() {
-            self.messages.stop_reading();
-        }
-        let mut waited = false;
-        let record_end = Instant::now() + RECORD_END;
-        loop {
-            for _ in 0..REST_AT_ONCE {
-                let Some(message) = self.messages.next() else {
-                    break;
-                };
-                self.tally.taken(1);
-                if let Some(unsent) = &mut self.unsent {
-                    unsent.add(message);
+        match self.conduct.unfinished {
+            Unfinished::Accounted => {
+                if self.stopped || !matches!(end, End::Complete) {
+                    outcome.take_the_rest(&end, &mut signals).await;
                 }
+                outcome.judge(end, accepted)
             }
-            tell_skipped(&mut self.messages, self.diagnostics);
-            let waits = self.messages.is_waiting();
-            let failed = self.unsent.as_ref().is_some_and(Unsent::has_failed);
-            let nothing_read = waits && self.messages.unfinished() == 0;
-            if self.messages.has_ended() || failed || (nothing_read && !read_on) {
-                break;
-            }
-            if let (true, true, false, Some(unsent)) = (read_on, waits, waited, &self.unsent) {
-                waited = true;
-                let path = unsent.path().display();
-                self.diagnostics
-                    .note(&format!("the rest of the input goes to '{path}'"));
-            }
-            tokio::select! {
-                biased;
-                _ = signals.next() => break,
-                () = self.messages.ready(), if waits => {}
-                () = tokio::task::yield_now(), if !waits => {}
-                () = sleep_until(Some(record_end)), if waits && !read_on => break,
-            }
+            Unfinished::Left => outcome.judge_as_mosquitto(end, accepted),
         }
-        let lost = self.messages.unfinished();
-        if lost > 0 {
-            self.diagnostics.warn(&format!(
-                "{lost} bytes of a record whose end had not come were read, and are in no message"
-            ));
-        }
-        self.tally.taken(self.messages.set_aside());
-    }
-
-    fn judge(mut self, end: End, accepted: bool) -> Result<(), Error> {
-        let input_error = self.messages.take_error();
-        if let Some(InputError::TooLarge { .. }) = input_error {
-            self.tally.taken(1);
-        }
-        let more = match self.conduct.unfinished {
-            Unfinished::Accounted => self.messages.may_have_more() && input_error.is_none(),
-            Unfinished::Left => matches!(end, End::Interrupted(_)),
-        };
-        let more = more && !matches!(end, End::Complete);
-        let line = self.tally.line();
-        let verdict = self.tally.judge(end, accepted, more);
-        let verdict = match self.unsent {
-            Some(unsent) => keep(unsent, verdict, &line, self.diagnostics),
-            None => verdict,
-        };
-        let skipped = self.messages.skipped();
-        if skipped > 0 {
-            self.diagnostics
-                .warn(&format!("skipped {skipped} that were no messages"));
-        }
-        let read = match input_error {
-            None => Ok(()),
-            Some(error) => {
-                let topic = self.messages.topic();
-                let hint = match topic {
-                    Some(_) => "is each record ended? --delimiter says by what",
-                    None => "--skip-bad goes on behind it",
-                };
-                let topic = topic.map_or("", Text::as_str);
-                Err(input::broken_off(error, topic, &line, hint))
-            }
-        };
-        if let (Err(_), Err(error)) = (&verdict, &read) {
-            // What the exit code cannot say as well.
-            self.diagnostics.warn(&error.in_full());
-        }
-        verdict.and(read)
-    }
-}
-
-/// Ends the file of `--unsent`. That it cannot be written hides nothing of the verdict.
-fn keep(
-    unsent: Unsent,
-    verdict: Result<(), Error>,
-    line: &str,
-    diagnostics: &Diagnostics,
-) -> Result<(), Error> {
-    let path = unsent.path().to_owned();
-    let Err(source) = unsent.finish(diagnostics) else {
-        return verdict;
-    };
-    Err(Error::Unsent {
-        outcome: told(&verdict, line),
-        path,
-        source,
-        verdict: verdict.err().map(Box::new),
-    })
-}
-
-/// The verdict with the tally's line, which most verdicts hold already.
-fn told(verdict: &Result<(), Error>, line: &str) -> String {
-    match verdict.as_ref().map_err(Error::in_full) {
-        Ok(()) => line.to_owned(),
-        Err(why) if why.contains(line) => why,
-        Err(why) => format!("{line}: {why}"),
     }
 }
 

@@ -252,6 +252,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bench --shape star", &["'star'"]),
     ("bench --source-ip here", &["'here'"]),
     ("bench --churn-cut", &["--churn"]),
+    (
+        "bench --retry 3 --wait-for-broker 1s",
+        &["--retry does nothing", "add it, or leave out --retry"],
+    ),
+    ("bench --retry-delay 1s", &["--retry-delay", "--reconnect"]),
+    (
+        "bench --retry-max-delay 1s",
+        &["--retry-max-delay", "--reconnect or --wait-for-broker"],
+    ),
     ("bench --credentials no-such-file", &["no-such-file"]),
     ("bench --payload-from no-such-file", &["no-such-file"]),
     (

@@ -418,6 +418,40 @@ fn a_broker_that_is_not_there_yet_is_waited_for_when_that_is_wanted() {
     assert_eq!(figure(&json(&done), "connected"), 1.0);
 }
 
+/// The usual pauses would take half a minute for so many attempts.
+#[test]
+fn the_pauses_while_the_broker_is_waited_for_are_those_that_were_asked_for() {
+    let broker = Scripted::start(|door: &Door| {
+        for _ in 0..12 {
+            door.accept().close();
+        }
+        door.welcome().drain();
+        acknowledge(&mut door.welcome(), 10, |_| {});
+    });
+    let done = mozzie("bench --json -n 10 --subscribers 0 --wait-for-broker 5s --retry-delay 10ms")
+        .args("--retry-max-delay 20ms")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(0);
+    assert_eq!(figure(&json(&done), "connected"), 1.0);
+}
+
+#[test]
+fn a_profile_for_other_verbs_may_say_how_to_connect_again() {
+    let broker = Scripted::welcoming(|peer| {
+        acknowledge(peer, 10, |_| {});
+    });
+    let done = mozzie("bench -n 10 --subscribers 0")
+        .at(broker.port)
+        .env("MOZZIE_RETRY", "3")
+        .env("MOZZIE_RETRY_DELAY", "1s")
+        .env("MOZZIE_RETRY_MAX_DELAY", "2s")
+        .run();
+    broker.finish();
+    done.status(0);
+}
+
 #[test]
 fn a_broker_without_the_version_is_refused_with_the_next_step() {
     for (options, hint) in [("-m text", "use -V 311"), ("", "wants another version")] {

@@ -169,7 +169,7 @@ fn what_nobody_sent_does_not_add_up() {
         ..Counts::default()
     };
     let wrong = account.contradictions(&counts, QoS::AtMostOnce);
-    assert_eq!(wrong, ["1 messages came that nobody sent"]);
+    assert_eq!(wrong, ["1 message came that nobody sent"]);
 }
 
 #[test]

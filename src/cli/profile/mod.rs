@@ -19,7 +19,7 @@ use crate::error::Error;
 use file::ConfigFile;
 use option::{FORMAT, OUTPUT, OUTPUT_FORMS};
 pub use precedence::Setting;
-use precedence::{Given, Value};
+use precedence::{Given, RECONNECT, Value};
 
 /// The variables that are no connection options.
 const PROFILE_VARIABLE: &str = "MOZZIE_PROFILE";
@@ -133,7 +133,11 @@ pub fn surroundings(verb: &clap::Command, matches: &ArgMatches) -> Result<Surrou
         for layer in &mut layers {
             layer.retain(|setting| is_taken(verb, &setting.name));
         }
-        settings = precedence::settle(&typed_options(verb, matches), layers)?;
+        let typed = typed_options(verb, matches);
+        settings = precedence::settle(&typed, layers)?;
+        if is_taken(verb, RECONNECT) {
+            precedence::drop_idle_retries(&typed, &mut settings);
+        }
     }
     Ok(Surroundings { profile, settings })
 }

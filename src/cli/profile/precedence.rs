@@ -139,6 +139,9 @@ const OUTPUT_OF_VERBS: &[&str] = &[
     "message-rate",
 ];
 
+/// Where a verb has this, it makes connections again only with it.
+pub const RECONNECT: &str = "reconnect";
+
 /// The lower settings that count beside what was typed.
 ///
 /// # Errors
@@ -245,6 +248,22 @@ fn drop_ownerless(typed: &[Given<'_>], kept: &mut Vec<Setting>) {
         let ownerless =
             (!has_user && PASSWORDS.contains(&name)) || (!has_key && KEY_PASSWORDS.contains(&name));
         !ownerless || matches!(setting.origin, Origin::Profile { .. })
+    });
+}
+
+/// Settings of how connections are made again are meant for other verbs where this one does not do so. What is typed
+/// stays, and is refused.
+pub fn drop_idle_retries(typed: &[Given<'_>], kept: &mut Vec<Setting>) {
+    let is_given = |name: &str| {
+        typed.iter().any(|given| given.name == name)
+            || kept.iter().any(|setting| setting.name == name)
+    };
+    let reconnects = is_given(RECONNECT);
+    let pauses = reconnects || is_given("wait-for-broker");
+    kept.retain(|setting| match setting.name.as_str() {
+        "retry" => reconnects,
+        "retry-delay" | "retry-max-delay" => pauses,
+        _ => true,
     });
 }
 
@@ -429,6 +448,35 @@ mod tests {
     }
 
     #[test]
+    fn how_to_connect_again_counts_only_where_that_is_done() {
+        let all = "retry=3 retry-delay=1s retry-max-delay=2s";
+        for (typed, below, wanted) in [
+            ("", "host=e", "host=e"),
+            ("", all, ""),
+            ("reconnect", all, all),
+            (
+                "wait-for-broker=9s",
+                all,
+                "retry-delay=1s retry-max-delay=2s",
+            ),
+            (
+                "",
+                "wait-for-broker=9s retry=3 retry-delay=1s",
+                "wait-for-broker=9s retry-delay=1s",
+            ),
+        ] {
+            let typed = settings(typed, false);
+            let typed: Vec<_> = typed.iter().map(Setting::given).collect();
+            let mut kept = settings(below, false);
+            drop_idle_retries(&typed, &mut kept);
+            let names = |list: &[Setting]| -> Vec<String> {
+                list.iter().map(|setting| setting.name.clone()).collect()
+            };
+            assert_eq!(names(&kept), names(&settings(wanted, false)), "{below}");
+        }
+    }
+
+    #[test]
     fn the_tables_name_real_options() {
         let all = super::super::option::all();
         let is_known = |name: &str| all.iter().any(|option| option.name == name);
@@ -436,8 +484,11 @@ mod tests {
         for name in EXCLUSIVE.iter().chain(&tables).copied().flatten() {
             assert!(is_known(name), "{name}");
         }
+        for name in ["retry", "retry-delay", "retry-max-delay", "wait-for-broker"] {
+            assert!(is_known(name), "{name}");
+        }
         let verbs = crate::cli::command();
-        for name in MQTT_5_OF_VERBS {
+        for name in MQTT_5_OF_VERBS.iter().chain(&[RECONNECT]) {
             let is_option = |verb: &clap::Command| {
                 verb.get_arguments()
                     .any(|arg| arg.get_long() == Some(*name))

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::files;
+use super::wait::Wait;
 use crate::bench::{
     self, Arrivals, BenchPlan, Churn, FilterTemplate, Identities, Pace, Password, Payload,
     Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
@@ -41,13 +41,13 @@ pub struct Planned {
     pub endpoint: Endpoint,
     /// Local addresses; empty where the system chooses.
     pub sources: Vec<IpAddr>,
-    /// How long the broker may take to accept a first connection.
-    pub wait_for_broker: Option<Duration>,
+    pub wait_for_broker: Option<Wait>,
 }
 
 pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
     let alias = ("--topic-alias", args.topic.topic_alias);
     let stamp = ("--stamp property", args.load.stamp == StampPlace::Property);
+    retries(args)?;
     let version = connect::version_or(usual_version(args), &args.connection, &[alias, stamp])?;
     let connection = connect::plan(&args.connection, version, Dialect::Native)?;
     let properties = &args.connection.properties;
@@ -111,13 +111,40 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
         ..base
     };
     let endpoint = endpoint(args, connection.endpoint, plan.clients())?;
+    let retry = connection.retry;
+    let wait_for_broker = connection
+        .wait_for_broker
+        .map(|longest| Wait { longest, retry });
     let sources = clients.source_ip.clone();
     Ok(Planned {
         load: plan,
         endpoint,
         sources: sources.map_or(Vec::new(), |sources| sources.0),
-        wait_for_broker: connection.wait_for_broker,
+        wait_for_broker,
     })
+}
+
+/// Refuses what says how connections are made again where none is.
+fn retries(args: &BenchArgs) -> Result<(), Error> {
+    let retry = &args.connection.retry;
+    let pause = match (retry.retry_delay, retry.retry_max_delay) {
+        (Some(_), _) => Some("--retry-delay"),
+        (None, Some(_)) => Some("--retry-max-delay"),
+        (None, None) => None,
+    };
+    let waits = args.connection.broker.wait_for_broker.is_some();
+    let (option, needed) = match (retry.retry.0, pause) {
+        _ if args.clients.reconnect => return Ok(()),
+        (Some(_), _) => ("--retry", "--reconnect"),
+        (None, Some(pause)) if !waits => (pause, "--reconnect or --wait-for-broker"),
+        (None, _) => return Ok(()),
+    };
+    Err(Error::usage(
+        format!("{option} does nothing without {needed}"),
+        format!(
+            "bench makes connections again only with --reconnect: add it, or leave out {option}"
+        ),
+    ))
 }
 
 /// MQTT 5 where that alone has a place for a stamp that changes no payload.

@@ -12,12 +12,18 @@ use crate::mqtt::reason::Reason;
 use crate::net::{Address, Bind, Endpoint, Retry};
 use crate::signal::Signals;
 
+/// How long the broker may take to accept a first connection, and how often that is tried.
+pub struct Wait {
+    pub longest: Duration,
+    pub retry: Retry,
+}
+
 /// Connects as the load's first connection will, again and again, and leaves at once.
 pub async fn until_accepted(
     load: &BenchPlan,
     endpoint: &Endpoint,
     sources: &[IpAddr],
-    wait: Duration,
+    wait: Wait,
 ) -> Result<(), Error> {
     let mut endpoint = endpoint.clone();
     if let (Address::Tcp(address), Some(source)) = (&mut endpoint.address, sources.first()) {
@@ -30,8 +36,8 @@ pub async fn until_accepted(
             .first_identity()
             .map_err(crate::bench::BenchError::from)?,
         typed_id: None,
-        wait_for_broker: Some(wait),
-        retry: Retry::default(),
+        wait_for_broker: Some(wait.longest),
+        retry: wait.retry,
         reconnect: Reconnect::default(),
     };
     let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;

@@ -142,13 +142,7 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
         parts.push(plural(setup.idle, "idle connection"));
     }
     if setup.publishers.count > 0 {
-        let (min, max) = setup.sizes;
-        let min = if min < max {
-            grouped(min as u64) + " to "
-        } else {
-            String::new()
-        };
-        parts.push(format!("{min}{} bytes", grouped(max as u64)));
+        parts.push(size(setup.sizes));
         if let Some(pace) = setup.pace {
             let (from, to, over) = pace.course();
             parts.push(if over.is_zero() {
@@ -408,6 +402,14 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
     Ok(())
 }
 
+fn size((min, max): (usize, usize)) -> String {
+    let bytes = plural(max, "byte");
+    match min < max {
+        true => format!("{} to {bytes}", grouped(min as u64)),
+        false => bytes,
+    }
+}
+
 fn plural(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {what}{s}", grouped(count as u64))
@@ -472,6 +474,9 @@ mod tests {
         }
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(123), "123");
+        assert_eq!(size((1, 1)), "1 byte");
+        assert_eq!(size((64, 64)), "64 bytes");
+        assert_eq!(size((1, 1024)), "1 to 1,024 bytes");
         assert_eq!(rate(0.25), "0.2");
         assert_eq!(rate(1234.5), "1,235");
     }

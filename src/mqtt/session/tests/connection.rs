@@ -35,14 +35,10 @@ fn session_present_after_a_clean_start_is_no_resumption() {
 
 #[test]
 fn a_reconnect_does_not_wipe_a_session_that_the_broker_was_asked_to_keep() {
-    let mut peer = Peer::connected(Settings {
-        version: Version::V5,
-        connect_properties: properties(
-            Place::Connect,
-            &[(PropertyId::SessionExpiryInterval, Value::FourByte(60))],
-        ),
-        ..Settings::default()
-    });
+    let mut peer = Peer::connected(announcing(&[(
+        PropertyId::SessionExpiryInterval,
+        Value::FourByte(60),
+    )]));
     peer.session.closed();
     peer.session.open(peer.now).unwrap();
     assert!(matches!(&peer.sent()[..], [Packet::Connect(c)] if !c.clean_start));
@@ -67,10 +63,7 @@ fn connections_that_are_refused_name_the_reason() {
             .unwrap_err();
         assert!(error.to_string().ends_with(words), "{error}");
     }
-    let mut peer = Peer::new(Settings {
-        version: Version::V5,
-        ..Settings::default()
-    });
+    let mut peer = Peer::new(announcing(&[]));
     let error = peer.gets_bytes(&[0x20, 2, 0, 1]).unwrap_err();
     assert!(error.to_string().contains("speaks only MQTT 3"), "{error}");
 }
@@ -104,14 +97,10 @@ fn protocol_violations_end_the_connection() {
 
 #[test]
 fn a_packet_above_our_announced_maximum_is_refused() {
-    let mut peer = Peer::connected(Settings {
-        version: Version::V5,
-        connect_properties: properties(
-            Place::Connect,
-            &[(PropertyId::MaximumPacketSize, Value::FourByte(100))],
-        ),
-        ..Settings::default()
-    });
+    let mut peer = Peer::connected(announcing(&[(
+        PropertyId::MaximumPacketSize,
+        Value::FourByte(100),
+    )]));
     assert!(matches!(
         peer.gets_bytes(&[0x30, 0x7f]),
         Err(SessionError::Decode(DecodeError::TooLarge {
@@ -175,13 +164,7 @@ fn silence_that_is_ours_does_not_end_the_connection() {
 
 #[test]
 fn the_brokers_keep_alive_replaces_ours() {
-    let peer = Peer::connected_with(
-        Settings {
-            version: Version::V5,
-            ..Settings::default()
-        },
-        &[(PropertyId::ServerKeepAlive, Value::TwoByte(5))],
-    );
+    let peer = Peer::telling(&[(PropertyId::ServerKeepAlive, Value::TwoByte(5))]);
     assert_eq!(
         peer.session.deadline(),
         Some(peer.now + Duration::from_secs(5))
@@ -203,10 +186,7 @@ fn a_missing_connack_ends_the_attempt() {
 
 #[test]
 fn authentication_exchanges_reach_their_owner() {
-    let mut peer = Peer::new(Settings {
-        version: Version::V5,
-        ..Settings::default()
-    });
+    let mut peer = Peer::new(announcing(&[]));
     peer.sent();
     let challenge = Auth {
         reason: Reason(0x18),
@@ -253,16 +233,10 @@ fn disconnect_is_the_last_packet() {
 
 #[test]
 fn an_assigned_client_id_is_used_again() {
-    let mut peer = Peer::connected_with(
-        Settings {
-            version: Version::V5,
-            ..Settings::default()
-        },
-        &[(
-            PropertyId::AssignedClientIdentifier,
-            Value::Text(text("auto-1")),
-        )],
-    );
+    let mut peer = Peer::telling(&[(
+        PropertyId::AssignedClientIdentifier,
+        Value::Text(text("auto-1")),
+    )]);
     peer.session.closed();
     peer.session.open(peer.now).unwrap();
     assert!(matches!(&peer.sent()[..], [Packet::Connect(c)] if c.client_id == text("auto-1")));

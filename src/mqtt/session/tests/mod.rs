@@ -37,6 +37,23 @@ fn properties(place: Place, list: &[(PropertyId, Value)]) -> Properties {
     all
 }
 
+/// A client that speaks MQTT 5, and what its CONNECT tells of it.
+fn announcing(list: &[(PropertyId, Value)]) -> Settings {
+    Settings {
+        version: Version::V5,
+        connect_properties: properties(Place::Connect, list),
+        ..Settings::default()
+    }
+}
+
+/// A CONNACK with these properties.
+fn telling(list: &[(PropertyId, Value)]) -> ConnAck {
+    ConnAck {
+        properties: properties(Place::ConnAck, list),
+        ..ConnAck::default()
+    }
+}
+
 fn ack(packet_id: u16) -> Ack {
     Ack {
         packet_id,
@@ -78,13 +95,14 @@ impl Peer {
     fn connected_with(settings: Settings, list: &[(PropertyId, Value)]) -> Self {
         let mut peer = Self::new(settings);
         peer.sent();
-        let connack = ConnAck {
-            properties: properties(Place::ConnAck, list),
-            ..ConnAck::default()
-        };
-        let events = peer.gets(Packet::ConnAck(connack)).unwrap();
+        let events = peer.gets(Packet::ConnAck(telling(list))).unwrap();
         assert!(matches!(events[..], [Event::Connected(_)]));
         peer
+    }
+
+    /// An MQTT 5 broker whose CONNACK tells this of itself.
+    fn telling(list: &[(PropertyId, Value)]) -> Self {
+        Self::connected_with(announcing(&[]), list)
     }
 
     fn version(version: Version) -> Self {
@@ -95,15 +113,18 @@ impl Peer {
     }
 
     fn reconnected(&mut self, session_present: bool) -> Vec<Event> {
+        self.reconnected_by(ConnAck {
+            session_present,
+            ..ConnAck::default()
+        })
+    }
+
+    fn reconnected_by(&mut self, connack: ConnAck) -> Vec<Event> {
         self.session.closed();
         self.input.clear();
         self.session.open(self.now).unwrap();
         self.sent();
-        self.gets(Packet::ConnAck(ConnAck {
-            session_present,
-            ..ConnAck::default()
-        }))
-        .unwrap()
+        self.gets(Packet::ConnAck(connack)).unwrap()
     }
 
     /// What the session has written since the last call.

@@ -115,13 +115,7 @@ fn a_resumed_session_repeats_with_dup_and_a_lost_one_starts_anew() {
 
 #[test]
 fn the_window_is_the_smaller_of_ours_and_the_brokers() {
-    let mut peer = Peer::connected_with(
-        Settings {
-            version: Version::V5,
-            ..Settings::default()
-        },
-        &[(PropertyId::ReceiveMaximum, Value::TwoByte(2))],
-    );
+    let mut peer = Peer::telling(&[(PropertyId::ReceiveMaximum, Value::TwoByte(2))]);
     assert_eq!(peer.session.room(), 2);
     peer.publish(QoS::AtLeastOnce, 1);
     peer.publish(QoS::ExactlyOnce, 2);
@@ -144,17 +138,7 @@ fn a_smaller_window_after_a_reconnect_holds_kept_publishes_back() {
     for token in 1..=3 {
         peer.publish(QoS::AtLeastOnce, token);
     }
-    peer.session.closed();
-    peer.session.open(peer.now).unwrap();
-    peer.sent();
-    peer.gets(Packet::ConnAck(ConnAck {
-        properties: properties(
-            Place::ConnAck,
-            &[(PropertyId::ReceiveMaximum, Value::TwoByte(1))],
-        ),
-        ..ConnAck::default()
-    }))
-    .unwrap();
+    peer.reconnected_by(telling(&[(PropertyId::ReceiveMaximum, Value::TwoByte(1))]));
     for id in 1..=3 {
         assert!(matches!(&peer.sent()[..], [Packet::Publish(p)] if p.packet_id == id));
         assert_eq!(peer.session.room(), 0);
@@ -165,18 +149,12 @@ fn a_smaller_window_after_a_reconnect_holds_kept_publishes_back() {
 
 #[test]
 fn what_the_broker_cannot_take_is_refused_before_it_is_sent() {
-    let mut peer = Peer::connected_with(
-        Settings {
-            version: Version::V5,
-            ..Settings::default()
-        },
-        &[
-            (PropertyId::MaximumQos, Value::Byte(1)),
-            (PropertyId::RetainAvailable, Value::Byte(0)),
-            (PropertyId::MaximumPacketSize, Value::FourByte(30)),
-            (PropertyId::TopicAliasMaximum, Value::TwoByte(3)),
-        ],
-    );
+    let mut peer = Peer::telling(&[
+        (PropertyId::MaximumQos, Value::Byte(1)),
+        (PropertyId::RetainAvailable, Value::Byte(0)),
+        (PropertyId::MaximumPacketSize, Value::FourByte(30)),
+        (PropertyId::TopicAliasMaximum, Value::TwoByte(3)),
+    ]);
     assert_eq!(
         peer.session.publish(message("t", QoS::ExactlyOnce), 1),
         Err(PublishError::QosNotSupported {
@@ -229,15 +207,7 @@ fn a_kept_publish_that_the_next_broker_cannot_take_is_reported() {
     let mut peer = Peer::version(Version::V5);
     peer.publish(QoS::ExactlyOnce, 9);
     peer.publish(QoS::AtLeastOnce, 10);
-    peer.session.closed();
-    peer.session.open(peer.now).unwrap();
-    peer.sent();
-    let events = peer
-        .gets(Packet::ConnAck(ConnAck {
-            properties: properties(Place::ConnAck, &[(PropertyId::MaximumQos, Value::Byte(1))]),
-            ..ConnAck::default()
-        }))
-        .unwrap();
+    let events = peer.reconnected_by(telling(&[(PropertyId::MaximumQos, Value::Byte(1))]));
     assert!(matches!(
         &events[..],
         [
@@ -291,14 +261,7 @@ fn topic_aliases_replace_topics_and_end_with_the_connection() {
             full("", Some(1))
         ]
     );
-    peer.session.closed();
-    peer.session.open(peer.now).unwrap();
-    peer.sent();
-    peer.gets(Packet::ConnAck(ConnAck {
-        properties: properties(Place::ConnAck, &alias),
-        ..ConnAck::default()
-    }))
-    .unwrap();
+    peer.reconnected_by(telling(&alias));
     assert_eq!(
         topics(&mut peer),
         [
@@ -312,13 +275,7 @@ fn topic_aliases_replace_topics_and_end_with_the_connection() {
 
 #[test]
 fn a_messages_own_alias_carries_the_topic_once() {
-    let mut peer = Peer::connected_with(
-        Settings {
-            version: Version::V5,
-            ..Settings::default()
-        },
-        &[(PropertyId::TopicAliasMaximum, Value::TwoByte(5))],
-    );
+    let mut peer = Peer::telling(&[(PropertyId::TopicAliasMaximum, Value::TwoByte(5))]);
     let mut aliased = message("t", QoS::AtMostOnce);
     aliased.properties = properties(
         Place::Publish,

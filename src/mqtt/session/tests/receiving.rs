@@ -192,14 +192,10 @@ fn a_qos_2_message_is_known_from_its_delivery_to_its_release() {
 
 #[test]
 fn what_the_owner_has_counts_against_our_receive_maximum() {
-    let mut connect_properties = Properties::new();
-    let maximum = Property::new(PropertyId::ReceiveMaximum, Value::TwoByte(2)).unwrap();
-    connect_properties.push(Place::Connect, maximum).unwrap();
-    let mut peer = Peer::connected(Settings {
-        version: Version::V5,
-        connect_properties,
-        ..Settings::default()
-    });
+    let mut peer = Peer::connected(announcing(&[(
+        PropertyId::ReceiveMaximum,
+        Value::TwoByte(2),
+    )]));
     peer.session.acknowledge_by_owner();
     let one = peer.takes(QoS::AtLeastOnce, 1);
     peer.takes(QoS::ExactlyOnce, 2);
@@ -213,14 +209,7 @@ fn what_the_owner_has_counts_against_our_receive_maximum() {
 
 #[test]
 fn inbound_aliases_are_resolved_and_checked() {
-    let settings = || Settings {
-        version: Version::V5,
-        connect_properties: properties(
-            Place::Connect,
-            &[(PropertyId::TopicAliasMaximum, Value::TwoByte(2))],
-        ),
-        ..Settings::default()
-    };
+    let settings = || announcing(&[(PropertyId::TopicAliasMaximum, Value::TwoByte(2))]);
     let mut peer = Peer::connected(settings());
     let events = peer
         .gets_bytes(b"\x30\x07\0\x01t\x03\x23\0\x02\x30\x06\0\0\x03\x23\0\x02")
@@ -249,14 +238,10 @@ fn inbound_aliases_are_resolved_and_checked() {
 
 #[test]
 fn more_qos_2_than_our_receive_maximum_is_refused() {
-    let mut peer = Peer::connected(Settings {
-        version: Version::V5,
-        connect_properties: properties(
-            Place::Connect,
-            &[(PropertyId::ReceiveMaximum, Value::TwoByte(1))],
-        ),
-        ..Settings::default()
-    });
+    let mut peer = Peer::connected(announcing(&[(
+        PropertyId::ReceiveMaximum,
+        Value::TwoByte(1),
+    )]));
     let publish = |packet_id| {
         Packet::Publish(Publish {
             dup: false,
