@@ -29,7 +29,14 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(command)) => {
             diagnostics.quiet(command.is_quiet());
             diagnostics.color(command.color());
+            if dialect.is_native() && command.takes_settings() {
+                warn_of_surroundings(&diagnostics);
+            }
             commands::run(command, &diagnostics)
+        }
+        Ok(Parsed::ShowConfig(text)) => {
+            warn_of_surroundings(&diagnostics);
+            output::print(text.as_bytes())
         }
         Ok(Parsed::Print(text)) => match output::print(text.as_bytes()) {
             Ok(()) => std::process::exit(i32::from(dialect.help_exit_code())),
@@ -44,5 +51,11 @@ fn main() -> ExitCode {
             diagnostics.error(&error);
             std::process::exit(i32::from(error.exit_code_in(dialect)))
         }
+    }
+}
+
+fn warn_of_surroundings(diagnostics: &Diagnostics) {
+    for warning in cli::profile::warnings() {
+        diagnostics.warn(&warning);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+/// SIGCONT, once it is waited for.
+pub use tokio::signal::unix::Signal as Continued;
 use tokio::signal::unix::{self, SignalKind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Signals {
 }
 
 /// SIGCONT, which does what it always does, too. Must be called inside a runtime.
-pub fn continued() -> io::Result<unix::Signal> {
+pub fn continued() -> io::Result<Continued> {
     let number = rustix::process::Signal::CONT.as_raw();
     unix::signal(SignalKind::from_raw(number))
 }

@@ -142,6 +142,23 @@ impl Command {
         }
     }
 
+    /// Whether the environment has a say in it.
+    pub fn takes_settings(&self) -> bool {
+        match self {
+            Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::Request(_)
+            | Self::Bench(_)
+            | Self::Doctor(_) => true,
+            Self::Broker(_)
+            | Self::Profile(_)
+            | Self::Link(_)
+            | Self::Completions(_)
+            | Self::Complete(_)
+            | Self::Man(_) => false,
+        }
+    }
+
     fn connection_mut(&mut self) -> Option<&mut connection::ConnectionArgs> {
         match self {
             Self::Publish(args) => Some(&mut args.connection),
@@ -216,6 +233,8 @@ pub enum Parsed {
     Run(Command),
     /// `--help` or `--version`: text for stdout.
     Print(String),
+    /// `--show-config`: the same, of what surrounds the command line too.
+    ShowConfig(String),
 }
 
 /// Parses a command line; help and version are results, everything else that is refused is an error.
@@ -337,7 +356,7 @@ fn surrounded(
             connection,
             surroundings: &around,
         };
-        return Ok(Parsed::Print(effective.render()));
+        return Ok(Parsed::ShowConfig(effective.render()));
     }
     if let Some(prefix) = connection.profile.topic_prefix.clone() {
         for topic in command.topics_mut() {

@@ -1,5 +1,6 @@
 //! What a connection is to be, checked and ready to be made, and what it is worth when it breaks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,11 @@ const DROPS_BORNE: u32 = 5;
 /// So soon after it was accepted, or sooner than the longest pause, the end of a connection is not one
 /// that comes now and then.
 const SOON: Duration = Duration::from_secs(10);
+
+/// So many ends without a word are suspicious when they come within [`A_WHILE`], though each connection stood for
+/// longer than [`SOON`]: the other client may wait longer than we do before it comes back.
+const MANY: usize = 5;
+const A_WHILE: Duration = Duration::from_secs(300);
 
 /// What a connection that breaks is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,6 +105,8 @@ pub struct Patience {
     drops: u32,
     /// Those that it ended soon and without a word, whatever came of them.
     silent: u32,
+    /// When the last few ended without a word, however long they stood.
+    silent_ends: VecDeque<Instant>,
     /// That this is suspicious was said.
     told: bool,
 }
@@ -122,6 +130,7 @@ impl Patience {
             useful: false,
             drops: 0,
             silent: 0,
+            silent_ends: VecDeque::new(),
             told: false,
         }
     }
@@ -169,10 +178,14 @@ impl Patience {
             return Err(GiveUp::Final);
         }
         let suspicious = match stood {
-            Some(stood) => self.ended_after(stood, how, under_way)?,
+            Some(stood) => {
+                self.ended_after(stood, how, under_way)?;
+                self.is_suspicious(stood, how, now)
+            }
             None => {
                 // It was away, so it did not just throw us out.
                 self.silent = 0;
+                self.silent_ends.clear();
                 self.drops = if under_way { self.drops } else { 0 };
                 false
             }
@@ -196,18 +209,17 @@ impl Patience {
         Ok(Again { pause, suspicious })
     }
 
-    /// An accepted connection ended. Whether it looks for the first time as if another client took our
-    /// place.
-    fn ended_after(
-        &mut self,
-        stood: Duration,
-        how: Break,
-        under_way: bool,
-    ) -> Result<bool, GiveUp> {
+    /// Whether the end of a connection that stood so long is not one that comes now and then.
+    fn is_soon(&self, stood: Duration) -> bool {
+        stood < SOON.max(self.retry.backoff.longest)
+    }
+
+    /// An accepted connection ended.
+    fn ended_after(&mut self, stood: Duration, how: Break, under_way: bool) -> Result<(), GiveUp> {
         if self.retry.is_success(stood) {
             self.attempts = 0;
         }
-        let soon = stood < SOON.max(self.retry.backoff.longest);
+        let soon = self.is_soon(stood);
         // Before MQTT 5 silence is how a broker refuses a message or a subscription, and how it says that
         // another client has our identifier. It would do so for ever.
         let blames_us = match how {
@@ -225,11 +237,25 @@ impl Patience {
                 return Err(GiveUp::DroppedAgainAndAgain { times: self.drops });
             }
         }
-        self.silent = match how == Break::Silent && soon {
+        Ok(())
+    }
+
+    /// Whether it looks for the first time as if another client took our place.
+    fn is_suspicious(&mut self, stood: Duration, how: Break, now: Instant) -> bool {
+        self.silent = match how == Break::Silent && self.is_soon(stood) {
             true => self.silent.saturating_add(1),
             false => 0,
         };
-        Ok(self.silent == 2 && !std::mem::replace(&mut self.told, true))
+        if how == Break::Silent {
+            self.silent_ends.push_back(now);
+            while self.silent_ends.len() > MANY {
+                self.silent_ends.pop_front();
+            }
+        }
+        let first = self.silent_ends.front();
+        let many =
+            self.silent_ends.len() == MANY && first.is_some_and(|first| now - *first < A_WHILE);
+        (self.silent == 2 || many) && !std::mem::replace(&mut self.told, true)
     }
 
     fn is_worth_another(&self, how: Break, now: Instant) -> bool {
@@ -394,6 +420,29 @@ mod tests {
         for how in [Break::Silent, BUSY, Break::Silent] {
             assert!(!run.stood(1, how, false).unwrap().suspicious);
         }
+    }
+
+    #[test]
+    fn many_silent_ends_in_a_while_are_suspicious_once_however_long_each_connection_stood() {
+        let told = |seconds: u64, between: Option<Break>| -> Vec<usize> {
+            let mut run = Run::persistent();
+            let is_told = |n: &usize| {
+                run.patience.accepted(run.now);
+                run.patience.progress();
+                let again = run.ends(seconds, Break::Silent, false).unwrap();
+                if let (Some(between), true) = (between, *n == 3) {
+                    run.ends(1, between, false).unwrap();
+                }
+                again.suspicious
+            };
+            (1..=12).filter(is_told).collect()
+        };
+        assert_eq!(told(15, None), [5]);
+        assert_eq!(told(70, None), [5]);
+        // now and then
+        assert_eq!(told(75, None), [0; 0]);
+        // It was away meanwhile.
+        assert_eq!(told(15, Some(AWAY)), [8]);
     }
 
     #[test]

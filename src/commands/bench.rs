@@ -7,8 +7,8 @@ mod result;
 mod self_test;
 mod wait;
 
-use super::runtime;
-use crate::bench::{self, Against, BenchPlan, Demand, Progress, Report};
+use super::{runtime, secret};
+use crate::bench::{self, Against, BenchPlan, Condition, Demand, Progress, Report};
 use plan::Planned;
 use result::Results;
 
@@ -18,16 +18,39 @@ use crate::error::Error;
 use crate::net::{Address, Endpoint};
 use crate::signal::{Signal, Signals};
 
-pub fn run(args: &BenchArgs) -> Result<(), Error> {
+/// All that is known and open before the first connection.
+struct Prepared {
+    args: BenchArgs,
+    planned: Planned,
+    objectives: Option<Vec<Condition>>,
+    results: Results,
+}
+
+fn prepare(args: BenchArgs) -> Result<Prepared, Error> {
+    let planned = plan::plan(&args)?;
+    planned.load.check().map_err(bench::BenchError::from)?;
+    Ok(Prepared {
+        planned,
+        objectives: find_max::objectives(&args.search)?,
+        results: Results::open(&args.result)?,
+        args,
+    })
+}
+
+pub fn run(args: BenchArgs) -> Result<(), Error> {
+    let asks = secret::asks(&args.connection);
+    let Prepared {
+        args,
+        planned,
+        objectives,
+        mut results,
+    } = secret::planned(asks, move || prepare(args))?;
     let Planned {
         load: mut plan,
         endpoint,
         sources,
         wait_for_broker,
-    } = plan::plan(args)?;
-    plan.check().map_err(bench::BenchError::from)?;
-    let objectives = find_max::objectives(&args.search)?;
-    let mut results = Results::open(&args.result)?;
+    } = planned;
     let self_test = args.search.self_test;
     let both_ends = args.load.embedded || self_test.is_some();
     bench::prepare(&demand(&plan, &endpoint, sources.len(), both_ends))?;
@@ -57,7 +80,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         None => bench::from_each(runtime.block_on(endpoint.resolved())?, sources),
     };
     if let Some(objectives) = objectives {
-        let searching = find_max::search(&plan, args, &objectives, &mut results);
+        let searching = find_max::search(&plan, &args, &objectives, &mut results);
         let (search, signal) = runtime.block_on(searching)?;
         results.finish_search(&search, &objectives)?;
         interrupted(signal)?;

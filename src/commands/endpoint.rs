@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::secret;
 use crate::cli::connection::{ConnectionArgs, DEFAULT_HOST};
+use crate::cli::profile::NAMESERVER_VARIABLE;
 use crate::dialect::Dialect;
 use crate::error::{Error, Verdict};
 use crate::net::{
@@ -36,7 +37,7 @@ fn look_up(domain: &str, port: Option<u16>, tls: bool, dialect: Dialect) -> Resu
             "give a domain with -h, or leave out -S",
         ));
     }
-    let server = match std::env::var("MOZZIE_NAMESERVER") {
+    let server = match std::env::var(NAMESERVER_VARIABLE) {
         Err(_) => None,
         Ok(typed) => Some(name_server(&typed).ok_or_else(|| {
             Error::usage(

@@ -12,7 +12,7 @@ use outcome::Outcome;
 use super::conduct::{Beyond, Conduct, Qos0, Refused, Unfinished};
 use super::delivery::{End, Tally, Unsent};
 use super::progress::{Count, Progress};
-use super::{connect, ending, input, sleep_until};
+use super::{connect, ending, input, secret, sleep_until};
 use crate::cli::publish::PublishArgs;
 use crate::client::{Client, ClientEvent, ConnectionPlan};
 use crate::dialect::Dialect;
@@ -48,7 +48,9 @@ struct PublishPlan {
 
 pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let trace = (args.debug.debug > 0).then(|| diagnostics.tracer(args.debug.debug));
-    let plan = plan(args, diagnostics.dialect())?;
+    let dialect = diagnostics.dialect();
+    let asks = secret::asks(&args.connection);
+    let plan = secret::planned(asks, move || plan(args, dialect))?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         Publisher::new(plan, trace, diagnostics).run(signals).await

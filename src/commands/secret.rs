@@ -1,18 +1,22 @@
 //! Passwords and passphrases: given, or read from a file, the terminal or a command.
 
+use std::cell::OnceCell;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
 
 use super::connect::read_input;
 use super::job::SHELL;
-use crate::cli::connection::LoginArgs;
+use crate::cli::connection::{ConnectionArgs, LoginArgs};
 use crate::cli::tls::TlsArgs;
 use crate::error::Error;
 use crate::net::{Secret, io_reason};
 use crate::output::{Answer, Question};
 use crate::payload::stdin;
-use crate::signal::{self, Signal, Signals};
+use crate::signal::{self, Continued, Signal, Signals};
 
 /// More than any secret is long.
 const LIMIT: u64 = 64 * 1024;
@@ -26,6 +30,66 @@ struct Ways<'a> {
     prompt_option: &'static str,
     command: Option<&'a String>,
     command_option: &'static str,
+}
+
+/// Whether the terminal is to be asked for anything.
+pub fn asks(args: &ConnectionArgs) -> bool {
+    args.login.password_prompt || args.tls.key_password_prompt
+}
+
+/// A question on its way to the thread that has the terminal and the signals.
+struct Wanted {
+    option: &'static str,
+    question: String,
+    answer: oneshot::Sender<Result<Secret, Error>>,
+}
+
+thread_local! {
+    /// Whom the thread that makes a plan asks.
+    static ASKED: OnceCell<mpsc::UnboundedSender<Wanted>> = const { OnceCell::new() };
+}
+
+/// Makes a plan, in which secrets may be asked for on the terminal when `asks` says so.
+///
+/// A question catches signals, and they are never what they were again: tokio keeps them. What the plan then waits for,
+/// such as a pipe in place of a file, no signal would end. So such a plan is made on a thread of its own, which is left
+/// behind when one comes, and the questions are asked here.
+pub fn planned<T: Send + 'static>(
+    asks: bool,
+    make: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if !asks {
+        return make();
+    }
+    let (ask, mut questions) = mpsc::unbounded_channel();
+    let (tell, mut made) = oneshot::channel();
+    super::runtime()?.block_on(async {
+        let no_signals = |e| Error::io("cannot catch signals", e);
+        let mut signals = Signals::new().map_err(no_signals)?;
+        let mut continued = signal::continued().map_err(no_signals)?;
+        thread::Builder::new()
+            .name("plan".to_owned())
+            .spawn(move || {
+                ASKED.with(|asked| asked.set(ask)).ok();
+                // Nobody listens any more when a signal has come.
+                tell.send(make()).ok();
+            })
+            .map_err(|e| Error::io("cannot start a thread", e))?;
+        loop {
+            tokio::select! {
+                made = &mut made => {
+                    let gone = |_| Error::io("cannot make a plan", io::ErrorKind::Other.into());
+                    return made.map_err(gone)?;
+                }
+                Some(wanted) = questions.recv() => {
+                    let Wanted { option, question, answer } = wanted;
+                    let secret = from_terminal(option, &question, &mut signals, &mut continued).await;
+                    answer.send(secret).ok();
+                }
+                signal = signals.next() => return Err(Error::Interrupted(signal, None)),
+            }
+        }
+    })
 }
 
 pub fn password_is_given(args: &LoginArgs) -> bool {
@@ -73,7 +137,7 @@ fn read(ways: &Ways<'_>) -> Result<Option<Secret>, Error> {
     } else if let Some(path) = ways.file {
         from_file(ways.file_option, path).map(Some)
     } else if let Some(question) = &ways.prompt {
-        from_terminal(ways.prompt_option, question).map(Some)
+        from_asked(ways.prompt_option, question.clone()).map(Some)
     } else if let Some(command) = ways.command {
         from_command(ways.command_option, command).map(Some)
     } else {
@@ -111,30 +175,45 @@ fn from_file(option: &'static str, path: &Path) -> Result<Secret, Error> {
     }
 }
 
-/// Asks. A signal must not end the process while the terminal shows nothing of what is typed.
-fn from_terminal(option: &str, question: &str) -> Result<Secret, Error> {
-    let no_terminal = |error: io::Error| {
-        Error::usage(
-            format!(
-                "{option}: there is no terminal to ask on: {}",
-                io_reason(&error)
-            ),
-            "without a terminal, give it with a file or a command",
-        )
+/// Has the question asked.
+fn from_asked(option: &'static str, question: String) -> Result<Secret, Error> {
+    let (tell, answer) = oneshot::channel();
+    let wanted = Wanted {
+        option,
+        question,
+        answer: tell,
     };
-    let answer = super::runtime()?.block_on(async {
-        let no_signals = |e| Error::io("cannot catch signals", e);
-        let mut signals = Signals::new().map_err(no_signals)?;
-        let mut continued = signal::continued().map_err(no_signals)?;
-        let mut question = Question::ask(question).map_err(no_terminal)?;
-        loop {
-            tokio::select! {
-                answer = question.answer() => return answer.map_err(no_terminal),
-                signal = signals.next() => return Err(Error::Interrupted(signal, None)),
-                _ = continued.recv() => question.continued().map_err(no_terminal)?,
-            }
+    let sent = ASKED.with(|asked| asked.get().and_then(|asked| asked.send(wanted).ok()));
+    sent.and_then(|()| answer.blocking_recv().ok())
+        .unwrap_or_else(|| Err(no_terminal(option, &io::ErrorKind::NotConnected.into())))
+}
+
+fn no_terminal(option: &str, error: &io::Error) -> Error {
+    Error::usage(
+        format!(
+            "{option}: there is no terminal to ask on: {}",
+            io_reason(error)
+        ),
+        "without a terminal, give it with a file or a command",
+    )
+}
+
+/// Asks. A signal must not end the process while the terminal shows nothing of what is typed.
+async fn from_terminal(
+    option: &str,
+    question: &str,
+    signals: &mut Signals,
+    continued: &mut Continued,
+) -> Result<Secret, Error> {
+    let no_terminal = |error| no_terminal(option, &error);
+    let mut question = Question::ask(question).map_err(no_terminal)?;
+    let answer = loop {
+        tokio::select! {
+            answer = question.answer() => break answer.map_err(no_terminal)?,
+            signal = signals.next() => return Err(Error::Interrupted(signal, None)),
+            _ = continued.recv() => question.continued().map_err(no_terminal)?,
         }
-    })?;
+    };
     match answer {
         Answer::Line(line) => Ok(Secret::new(line)),
         Answer::Ended => Err(Error::usage(format!("{option}: nothing was typed"), "")),

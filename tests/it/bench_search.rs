@@ -1,5 +1,7 @@
 //! `mozzie bench --find-max` and `--self-test`.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::needs;
@@ -26,8 +28,10 @@ fn the_highest_rate_that_holds_is_found_and_confirmed() {
     // The condition itself is the limit, so that the broker's own is not in it. As a user would, the
     // search is repeated while other things disturb it.
     let search = || {
+        // A disturbed machine makes it repeat each of many runs.
         let done = mozzie("bench --find-max --duration 300ms --drain 2s --json")
             .at(broker.port)
+            .deadline(Duration::from_secs(120))
             .args("--rate 100 --slo")
             .arg("sent_rate < 330, lost = 0")
             .run();

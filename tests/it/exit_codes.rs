@@ -320,6 +320,29 @@ fn a_refused_publish_does_not_stop_the_rest() {
 }
 
 #[test]
+fn an_answer_with_a_reason_that_there_is_not_is_named_by_its_number() {
+    for (qos, kind) in [(1, wire::PUBACK), (2, wire::PUBREC)] {
+        for (reason, exit, words) in [
+            // whatever it means, it refuses
+            (0xfe, 5, "refused the message to 'a': unknown reason (254)"),
+            // It may mean anything.
+            (0x55, 7, "it cannot have the reason code 85"),
+        ] {
+            let broker = Scripted::welcoming(move |peer| {
+                let id = peer.expect(wire::PUBLISH).id();
+                peer.send(wire::ack_with_reason(kind, id, reason));
+                peer.until_closed();
+            });
+            mozzie("pub -V 5 -t a -m x")
+                .at(broker.port)
+                .args(&format!("-q {qos}"))
+                .run()
+                .fails(exit, &[words, "0 of 1 messages acknowledged"]);
+        }
+    }
+}
+
+#[test]
 fn a_puback_that_says_no_matching_subscribers_is_a_success() {
     let broker = Scripted::welcoming(|peer| {
         let id = peer.expect(wire::PUBLISH).id();

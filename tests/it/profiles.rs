@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 use tempfile::TempDir;
 
 use crate::needs;
-use crate::support::{Mosquitto, Mozzie, Scripted, filters, free_port, mozzie, wire};
+use crate::support::{Mosquitto, Mozzie, Scripted, called, filters, free_port, mozzie, wire};
 
 /// A folder with a `mozzie/config.toml`.
 struct Config {
@@ -414,4 +414,58 @@ fn mosquittos_names_know_no_profiles_and_no_variables() {
         .env("MOZZIE_WS", "1")
         .run()
         .prints("");
+}
+
+#[test]
+fn a_variable_that_is_not_known_is_a_warning_and_no_more() {
+    let config = Config::new("");
+    let broker = Scripted::start(|door| {
+        for _ in 0..4 {
+            door.welcome().drain();
+        }
+    });
+    let port = broker.port.to_string();
+    let run = |words: &str| {
+        config
+            .mozzie(words)
+            .env("MOZZIE_PORT", &port)
+            .env("MOZZIE_HOST", "127.0.0.1")
+            .env("MOZZIE_PASWORD", "hunter2")
+    };
+    let text = "MOZZIE_PASWORD is no variable of mozzie's; did you mean MOZZIE_PASSWORD?";
+    let said = format!("mozzie: warning: {text}\n");
+    for command in [
+        "pub -t a -m x",
+        "pub -t a -m x --json-errors",
+        "pub -t a -m x --quiet",
+    ] {
+        let done = run(command).run();
+        done.status(0);
+        let wanted = match command {
+            _ if command.ends_with("--quiet") => String::new(),
+            _ if command.ends_with("--json-errors") => {
+                format!("{{\"kind\":\"warning\",\"message\":\"{text}\"}}\n")
+            }
+            _ => said.clone(),
+        };
+        assert_eq!(done.stderr, wanted, "{done}");
+    }
+    for (command, wanted) in [
+        ("pub -t a -m x --show-config", &*said),
+        ("profile list", ""),
+        ("completions bash", ""),
+        ("pub --help", ""),
+    ] {
+        let done = run(command).run();
+        done.status(0);
+        assert_eq!(done.stderr, wanted, "{done}");
+    }
+    // mosquitto's clients know no such variables, and neither do we under their names.
+    let done = called("mosquitto_pub", "-h 127.0.0.1 -t a -m x")
+        .args(&format!("-p {port}"))
+        .env("MOZZIE_PASWORD", "hunter2")
+        .run();
+    done.ends(0, "", &[]);
+    assert_eq!(done.stderr, "");
+    broker.finish();
 }

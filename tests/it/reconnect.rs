@@ -366,10 +366,13 @@ fn a_broker_that_accepts_and_hangs_up_is_given_up() {
 #[test]
 fn messages_between_the_breaks_make_it_go_on() {
     let (broker, seen) = grants_and_hangs_up(|peer| peer.publish(0, 0, "a", "x"));
-    let done = mozzie("sub -t a -C 12 --retry-delay 10ms")
+    let done = mozzie("sub -t a -C 12 --retry-delay 10ms -i same")
         .at(broker.port)
         .run();
     done.status(0);
+    // A reason to tell, and none to give up.
+    let told = "is another client using the client identifier 'same'?";
+    assert_eq!(done.stderr.matches(told).count(), 1, "{done}");
     assert_eq!(seen.recv().unwrap(), 12, "{done}");
 }
 

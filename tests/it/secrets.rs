@@ -135,6 +135,50 @@ fn a_signal_at_the_question_leaves_the_echo_on() {
 }
 
 #[test]
+fn a_signal_behind_the_question_ends_the_wait_for_a_pipe() {
+    needs!("script", "mkfifo");
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let pipe = pipe.display();
+    for (signal, status, run) in [
+        ("TERM", 143, format!("pub -t a -f {pipe}")),
+        ("INT", 130, format!("pub -t a --json-lines -f {pipe}")),
+        ("TERM", 143, format!("pub -t a -m x --unsent {pipe}")),
+        ("INT", 130, format!("sub -t a --append {pipe}")),
+        ("TERM", 143, format!("rr -t a -f {pipe}")),
+        (
+            "TERM",
+            143,
+            format!("rr -t a --serve --exec cat --cafile {pipe}"),
+        ),
+        ("INT", 130, format!("doctor --cafile {pipe}")),
+        ("TERM", 143, format!("bench -f {pipe}")),
+        ("INT", 130, format!("bench --csv {pipe}")),
+    ] {
+        let mut running = on_a_terminal(&format!(
+            "sh -c 'echo pid=$$.; exec mozzie {run} -u me -p 1 --password-prompt'; echo status=$?"
+        ))
+        .start();
+        answer(&mut running, "Password of me: ", "hunter2\r");
+        // The terminal is given back.
+        running.wait_for_stdout("Password of me: \r\n");
+        let printed = String::from_utf8_lossy(&running.printed()).into_owned();
+        let pid = printed.split(['=', '.']).nth(1).unwrap();
+        let killed = Command::new("kill").args(["-s", signal, pid]).status();
+        assert!(killed.unwrap().success(), "{run}");
+        running.wait_for_stdout(format!("status={status}"));
+        running.finish();
+    }
+}
+
+#[test]
 fn the_question_can_be_suspended_and_comes_again() {
     needs!("tmux", "bash");
     let broker = wants("hunter2");

@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
+use super::file::nearest;
 use super::option::{Kind, PROPERTY, Settable};
 use super::precedence::{Origin, Setting, Value};
-use super::{connect_property, output_form};
+use super::{OTHERS, connect_property, output_form};
 use crate::error::Error;
 
 pub const PREFIX: &str = "MOZZIE_";
@@ -45,6 +46,42 @@ pub fn settings(
         settings.push(setting);
     }
     Ok(settings)
+}
+
+/// A sentence for each name that reads like one of our variables and is none: a typing error would be ignored in silence.
+pub fn unknown(options: &[Settable], names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let key = |variable: &str| {
+        let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+        name.to_ascii_lowercase().replace('_', "-")
+    };
+    let others = OTHERS.iter().map(|variable| (*variable).to_owned());
+    let known: Vec<_> = options
+        .iter()
+        .map(Settable::variable)
+        .chain(others)
+        .map(|variable| (key(&variable), variable))
+        .collect();
+    let mut unknown: Vec<_> = names
+        .filter_map(|name| {
+            let name = name.to_string_lossy().into_owned();
+            let is_strange =
+                name.starts_with(PREFIX) && known.iter().all(|(_, variable)| *variable != name);
+            is_strange.then_some(name)
+        })
+        .collect();
+    unknown.sort();
+    let sentence = |name: &String| {
+        let typed = key(name);
+        let near = nearest(&typed, known.iter().map(|(key, _)| key.as_str()));
+        let near = known.iter().find(|(key, _)| Some(key.as_str()) == near);
+        match near {
+            Some((_, near)) => {
+                format!("{name} is no variable of mozzie's; did you mean {near}?")
+            }
+            None => format!("{name} is no variable of mozzie's"),
+        }
+    };
+    unknown.iter().map(sentence).collect()
 }
 
 /// Whether a variable that is a switch is on.
@@ -120,5 +157,30 @@ mod tests {
             let error = read(&[(variable, value)]).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_none_of_ours_is_named_with_the_one_that_was_meant() {
+        let said = |name: &str| unknown(&option::all(), [OsString::from(name)].into_iter());
+        let meant = |name: &str, near: &str| {
+            let text = format!("{name} is no variable of mozzie's; did you mean {near}?");
+            assert_eq!(said(name), [text]);
+        };
+        meant("MOZZIE_PASWORD", "MOZZIE_PASSWORD");
+        meant("MOZZIE_CA_FILE", "MOZZIE_CAFILE");
+        meant("MOZZIE_host", "MOZZIE_HOST");
+        meant("MOZZIE_PROFIL", "MOZZIE_PROFILE");
+        meant("MOZZIE_NAME_SERVER", "MOZZIE_NAMESERVER");
+        assert_eq!(
+            said("MOZZIE_XYZZY"),
+            ["MOZZIE_XYZZY is no variable of mozzie's"]
+        );
+        for known in OTHERS {
+            assert!(said(known).is_empty(), "{known}");
+        }
+        for option in option::all() {
+            assert!(said(&option.variable()).is_empty(), "{option:?}");
+        }
+        assert!(said("PASWORD").is_empty());
     }
 }

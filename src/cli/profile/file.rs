@@ -392,7 +392,7 @@ fn holds_secret(key: &str, value: &DeValue<'_>) -> bool {
 }
 
 /// The known name that was most likely meant.
-fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (strsim::jaro_winkler(typed, name), name))
         .filter(|(likeness, _)| *likeness > 0.8)

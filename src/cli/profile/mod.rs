@@ -24,6 +24,8 @@ use precedence::{Given, RECONNECT, Value};
 /// The variables that are no connection options.
 const PROFILE_VARIABLE: &str = "MOZZIE_PROFILE";
 pub const JSON_ERRORS_VARIABLE: &str = "MOZZIE_JSON_ERRORS";
+pub const NAMESERVER_VARIABLE: &str = "MOZZIE_NAMESERVER";
+const OTHERS: &[&str] = &[PROFILE_VARIABLE, JSON_ERRORS_VARIABLE, NAMESERVER_VARIABLE];
 /// The name that asks for no profile at all, not even the default one.
 pub(super) const NONE: &str = "none";
 /// clap's name of what takes a profile's name.
@@ -140,6 +142,15 @@ pub fn surroundings(verb: &clap::Command, matches: &ArgMatches) -> Result<Surrou
         }
     }
     Ok(Surroundings { profile, settings })
+}
+
+/// What is to be said of the environment, though it is no reason not to run.
+pub fn warnings() -> Vec<String> {
+    if !environment::has_settings() {
+        return Vec::new();
+    }
+    let names = std::env::vars_os().map(|(name, _)| name);
+    environment::unknown(&option::all(), names)
 }
 
 pub fn no_file(name: &str) -> Error {

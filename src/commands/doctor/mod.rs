@@ -25,7 +25,7 @@ use crate::signal::Signals;
 
 use probe::Probe;
 
-use super::{connect, ending, runtime};
+use super::{connect, ending, runtime, secret};
 
 const TLS_LISTENER: &str =
     "this is a TLS listener: use mqtts://, or --cafile with the certificate of its authority";
@@ -45,8 +45,12 @@ struct DoctorPlan {
     disconnect: Properties,
 }
 
-pub fn run(args: &DoctorArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
-    let plan = plan(args)?;
+pub fn run(args: DoctorArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
+    let asks = secret::asks(&args.connection);
+    let (args, plan) = secret::planned(asks, move || {
+        let plan = plan(&args)?;
+        Ok((args, plan))
+    })?;
     let report = runtime()?.block_on(async {
         let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         let mut examination = Examination::new(plan, diagnostics);

@@ -7,6 +7,7 @@ mod ask;
 mod outstanding;
 mod serve;
 
+use super::secret;
 use crate::cli::request::RequestArgs;
 use crate::error::Error;
 use crate::mqtt::QoS;
@@ -22,17 +23,18 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
         Some(trace) => trace.observer(),
         None => diagnostics.tracer(args.debug.debug),
     });
+    let asks = secret::asks(&args.connection);
     let runtime = super::runtime()?;
     let signals = || Signals::new().map_err(|e| Error::io("cannot catch signals", e));
     if args.serve.serve {
-        let plan = serve::plan(args)?;
+        let plan = secret::planned(asks, move || serve::plan(args))?;
         runtime.block_on(async {
             serve::Server::new(plan, trace, diagnostics)
                 .run(signals()?)
                 .await
         })
     } else {
-        let plan = ask::plan(args, dialect)?;
+        let plan = secret::planned(asks, move || ask::plan(args, dialect))?;
         runtime.block_on(async {
             let stdout =
                 Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;

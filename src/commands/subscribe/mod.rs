@@ -12,6 +12,7 @@ mod subscriber;
 
 use subscriber::Subscriber;
 
+use super::secret;
 use crate::cli::subscribe::SubscribeArgs;
 use crate::error::Error;
 use crate::output::{Diagnostics, Trace};
@@ -24,7 +25,8 @@ pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> 
         Some(trace) => trace.observer(),
         None => diagnostics.tracer(args.debug.debug),
     });
-    let (plan, destination) = plan::plan(args, dialect)?;
+    let asks = secret::asks(&args.connection);
+    let (plan, destination) = secret::planned(asks, move || plan::plan(args, dialect))?;
     super::runtime()?.block_on(async {
         let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
         Subscriber::new(plan, destination, trace, mixed_in, diagnostics)?

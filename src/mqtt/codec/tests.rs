@@ -457,6 +457,34 @@ fn whole_but_malformed_packets_are_refused_at_once() {
 }
 
 #[test]
+fn reason_codes_that_there_are_not_are_refusals_or_named() {
+    for (kind, refused, taken) in [
+        (0x40, 0xfe, 0x10),
+        (0x50, 0x82, 0x10),
+        (0x62, 0x80, 0x00),
+        (0x70, 0xfe, 0x92),
+    ] {
+        let bytes = |code| [kind, 3, 0, 5, code];
+        for code in [refused, taken] {
+            let ack = match decode_all(Version::V5, &bytes(code)) {
+                Ok(Some(
+                    Packet::PubAck(ack)
+                    | Packet::PubRec(ack)
+                    | Packet::PubRel(ack)
+                    | Packet::PubComp(ack),
+                )) => ack,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!((ack.packet_id, ack.reason), (5, Reason(code)));
+        }
+        let error = decode_all(Version::V5, &bytes(0x55)).unwrap_err();
+        assert!(error.to_string().contains("reason code 85"), "{error}");
+    }
+    let disconnect = decode_all(Version::V5, &[0xe0, 2, 0xfe, 0]).unwrap();
+    assert!(matches!(disconnect, Some(Packet::Disconnect(d)) if d.reason == Reason(0xfe)));
+}
+
+#[test]
 fn a_packet_over_the_limit_is_refused_by_its_header() {
     let mut input = BytesMut::from(&[0x30, 0xff, 0xff, 0xff, 0x7f][..]);
     assert_eq!(

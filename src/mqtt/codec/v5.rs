@@ -40,9 +40,15 @@ pub(super) fn decode(frame: Frame, bytes: BytesMut) -> Result<Packet, DecodeErro
     }
     // A copy, which the small packets can afford: rumqttc wants a buffer of its own.
     let mut whole = BytesMut::from(&bytes[..]);
-    if let (2, Some(code @ 0x80..)) = (frame.kind, whole.get_mut(frame.header_len + 1)) {
+    if let Some((at, refusal)) = place_of_reason(frame.kind)
+        && let Some(code) = whole.get_mut(frame.header_len + at)
+    {
         // It knows only the codes of the specification; any of these refuses.
-        *code = Reason::UNSPECIFIED_ERROR.0;
+        if *code >= 0x80 {
+            *code = refusal.0;
+        } else if !is_known(frame.kind, *code) {
+            return Err(frame.malformed(format!("it cannot have the reason code {code}")));
+        }
     }
     let packet = v5::Packet::read(&mut whole, None).map_err(|e| frame.malformed(e))?;
     let ack = |packet_id: u16| -> Result<Ack, DecodeError> {
@@ -112,6 +118,26 @@ pub(super) fn decode(frame: Frame, bytes: BytesMut) -> Result<Packet, DecodeErro
             properties: read_properties(frame, &bytes, 2, Place::Unsubscribe)?.0,
         }),
     })
+}
+
+/// Where a packet that answers has its reason code, behind the fixed header, and one that refuses.
+fn place_of_reason(kind: u8) -> Option<(usize, Reason)> {
+    match kind {
+        2 => Some((1, Reason::UNSPECIFIED_ERROR)),
+        4 | 5 => Some((2, Reason::UNSPECIFIED_ERROR)),
+        6 | 7 => Some((2, Reason::PACKET_IDENTIFIER_NOT_FOUND)),
+        14 => Some((0, Reason::UNSPECIFIED_ERROR)),
+        _ => None,
+    }
+}
+
+/// Whether such a packet can have a reason code below 0x80.
+fn is_known(kind: u8, code: u8) -> bool {
+    match kind {
+        4 | 5 => matches!(code, 0 | 0x10),
+        14 => matches!(code, 0 | 0x04),
+        _ => code == 0,
+    }
 }
 
 /// PUBLISH without copying its payload.
