@@ -55,11 +55,18 @@ pub enum BenchError {
     #[error("a worker thread died")]
     WorkerDied,
     /// Not one of the connections came about.
-    #[error("none of {clients} connections succeeded: {first}")]
+    #[error("{}{first}", none_of(*clients))]
     NoConnection {
         clients: usize,
         first: ConnectionError,
     },
+}
+
+fn none_of(clients: usize) -> String {
+    match clients {
+        1 => String::new(),
+        _ => format!("none of {clients} connections succeeded: "),
+    }
 }
 
 impl BenchError {

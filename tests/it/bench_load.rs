@@ -474,6 +474,12 @@ fn a_broker_without_the_version_is_refused_with_the_next_step() {
 }
 
 #[test]
+fn the_only_connection_says_alone_why_it_failed() {
+    let done = mozzie("bench -n 5 --subscribers 0").at(free_port()).run();
+    done.fails(3, &["error: cannot connect to broker", "refused"]);
+}
+
+#[test]
 fn numbers_that_make_no_load_are_refused() {
     for (options, words) in [
         ("-n 0", "the number of messages is zero"),
