@@ -97,7 +97,7 @@ pub struct BrokerAddressArgs {
     ///
     /// The records are tried by priority and weight until a broker can be reached. With TLS its certificate
     /// must be the domain's. MOZZIE_NAMESERVER=ADDRESS[:PORT] is asked instead of the name servers of
-    /// /etc/resolv.conf.
+    /// /etc/resolv.conf, whose search domains are tried too, unless the host ends with a dot.
     #[arg(short = 'S', long)]
     pub srv: bool,
     /// Connect to a Unix domain socket

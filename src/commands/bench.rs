@@ -77,7 +77,7 @@ pub fn run(args: BenchArgs) -> Result<(), Error> {
             bench::tcp(broker.address())
         }
         // Looked up once, and not by every connection.
-        None => bench::from_each(runtime.block_on(endpoint.resolved())?, sources),
+        None => bench::from_each(runtime.block_on(resolved(&endpoint))?, sources),
     };
     if let Some(objectives) = objectives {
         let searching = find_max::search(&plan, &args, &objectives, &mut results);
@@ -94,6 +94,15 @@ pub fn run(args: BenchArgs) -> Result<(), Error> {
         None => "",
     };
     conclude(results, &mut report, remark, signal)
+}
+
+/// The endpoint with its name looked up, unless a signal comes first.
+async fn resolved(endpoint: &Endpoint) -> Result<Endpoint, Error> {
+    let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+    tokio::select! {
+        found = endpoint.resolved() => Ok(found?),
+        signal = signals.next() => Err(Error::Interrupted(signal, Some("no result".to_owned()))),
+    }
 }
 
 fn conclude(

@@ -57,11 +57,31 @@ pub fn run(command: Command, diagnostics: &Diagnostics) -> Result<(), Error> {
 }
 
 /// A runtime on this thread alone: pub and sub are one connection each.
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+fn runtime() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
+        .map(|runtime| Runtime(Some(runtime)))
         .map_err(|e| Error::io("cannot start", e))
+}
+
+/// At its end it does not wait for the system's look-up of a name, which goes on when nobody wants to know any more: a
+/// signal, or the end of the time for connecting, would have to wait for silent name servers.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        runtime.block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Waits for an instant that there may be.
@@ -69,5 +89,32 @@ async fn sleep_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_look_up_that_nobody_waits_for_keeps_nothing() {
+        let (release, held) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let runtime = runtime().unwrap();
+        runtime.block_on(async {
+            tokio::task::spawn_blocking(move || {
+                tell.send("begun").unwrap();
+                let _ = held.recv_timeout(Duration::from_secs(20));
+                tell.send("ended").unwrap();
+            });
+        });
+        assert_eq!(told.recv(), Ok("begun"));
+        drop(runtime);
+        assert!(told.try_recv().is_err(), "it was waited for");
+        drop(release);
+        assert_eq!(told.recv(), Ok("ended"));
     }
 }

@@ -377,9 +377,9 @@ fn a_signal_waits_for_what_is_under_way() {
             }
             published.recv().unwrap();
             // Let the end of the input be seen before the signal is.
-            std::thread::sleep(Duration::from_millis(100));
+            run.wait_until_idle();
             run.signal(signal);
-            std::thread::sleep(Duration::from_millis(50));
+            run.wait_until_idle();
             go.send(()).unwrap();
             let done = run.finish();
             match complete {
@@ -462,7 +462,7 @@ fn what_ends_before_the_input_leaves_whole_lines_in_the_pipe() {
         if let Some(signal) = signal {
             run.signal(signal);
             // Let it be seen before the window opens.
-            std::thread::sleep(Duration::from_millis(100));
+            run.wait_until_idle();
         }
         go.send(()).unwrap();
         run.finish().fails(code, &["not read to its end"]);
@@ -555,7 +555,7 @@ fn a_second_signal_ends_the_drain_at_once() {
         .start();
     published.recv().unwrap();
     run.signal("INT");
-    std::thread::sleep(Duration::from_millis(200));
+    run.wait_until_idle();
     run.signal("TERM");
     run.finish().fails(130, &["0 of 1 messages acknowledged"]);
     assert_eq!(kept(&file), ["x"]);

@@ -188,8 +188,7 @@ fn bench_against_a_port_where_nobody_listens_is_3() {
 #[test]
 fn bench_is_ended_by_a_signal_with_130() {
     let run = mozzie("bench --embedded --duration 60s").start();
-    // Its start cannot be seen from outside; a moment is enough to be in the middle.
-    std::thread::sleep(std::time::Duration::from_millis(800));
+    run.wait_until_it_catches_signals();
     run.signal("INT");
     run.finish().status(130);
 }

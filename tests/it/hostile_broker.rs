@@ -405,7 +405,7 @@ fn an_announced_256_mib_packet_takes_no_memory_before_it_comes() {
     });
     let run = mozzie("sub -t a").at(broker.port).start();
     ready.recv().unwrap();
-    thread::sleep(Duration::from_millis(200));
+    run.wait_until_idle();
     if let Some(kib) = run.resident_kib() {
         assert!(
             kib < 64 * 1024,

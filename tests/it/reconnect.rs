@@ -425,7 +425,7 @@ fn wait_for_broker_waits_for_one_that_starts_later() {
             .at(port)
             .args("--wait-for-broker 15s")
             .start();
-        thread::sleep(Duration::from_millis(300));
+        run.wait_for_stderr("trying again");
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         let broker = Scripted::with_listener(listener, |door| {
             let mut peer = door.welcome();

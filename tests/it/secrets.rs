@@ -1,6 +1,6 @@
 //! Passwords and passphrases: every way to give one, and that none is ever shown.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, net::UdpSocket, path::Path, process::Command};
 
 use tempfile::TempDir;
 
@@ -135,7 +135,7 @@ fn a_signal_at_the_question_leaves_the_echo_on() {
 }
 
 #[test]
-fn a_signal_behind_the_question_ends_the_wait_for_a_pipe() {
+fn a_signal_behind_the_question_ends_the_wait_for_a_pipe_or_a_name() {
     needs!("script", "mkfifo");
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe");
@@ -147,6 +147,7 @@ fn a_signal_behind_the_question_ends_the_wait_for_a_pipe() {
             .success()
     );
     let pipe = pipe.display();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     for (signal, status, run) in [
         ("TERM", 143, format!("pub -t a -f {pipe}")),
         ("INT", 130, format!("pub -t a --json-lines -f {pipe}")),
@@ -161,10 +162,16 @@ fn a_signal_behind_the_question_ends_the_wait_for_a_pipe() {
         ("INT", 130, format!("doctor --cafile {pipe}")),
         ("TERM", 143, format!("bench -f {pipe}")),
         ("INT", 130, format!("bench --csv {pipe}")),
+        // not for a pipe, but for a name server
+        ("TERM", 143, "bench -S -h example.org".to_owned()),
     ] {
         let mut running = on_a_terminal(&format!(
-            "sh -c 'echo pid=$$.; exec mozzie {run} -u me -p 1 --password-prompt'; echo status=$?"
+            "sh -c 'echo pid=$$.; exec mozzie {run} -u me --password-prompt'; echo status=$?"
         ))
+        .env(
+            "MOZZIE_NAMESERVER",
+            silent.local_addr().unwrap().to_string(),
+        )
         .start();
         answer(&mut running, "Password of me: ", "hunter2\r");
         // The terminal is given back.

@@ -158,7 +158,7 @@ fn a_second_signal_ends_a_farewell_that_hangs() {
         .start();
     published.recv().unwrap();
     run.signal("INT");
-    std::thread::sleep(Duration::from_millis(100));
+    run.wait_until_idle();
     run.signal("INT");
     run.finish().status(130);
     drop(stop);

@@ -22,6 +22,8 @@ enum Says {
     /// Over UDP only that there is more.
     OnlyByTcp(Vec<Record>),
     ServerFailure,
+    /// No other name exists.
+    OnlyOf(&'static str, Vec<Record>),
 }
 
 /// A name server; its thread lives as long as the tests do.
@@ -78,6 +80,12 @@ fn serve_tcp(listener: &TcpListener, says: &Says, seen: &Mutex<Vec<String>>) {
 }
 
 fn note(seen: &Mutex<Vec<String>>, way: &str, question: &[u8]) {
+    let name = name(question);
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.push(format!("{way} {name}"));
+}
+
+fn name(question: &[u8]) -> String {
     let mut name = String::new();
     let mut at = 12;
     while question[at] != 0 {
@@ -88,8 +96,7 @@ fn note(seen: &Mutex<Vec<String>>, way: &str, question: &[u8]) {
     }
     // SRV, IN
     assert_eq!(question[at + 1..at + 5], [0, 33, 0, 1]);
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.push(format!("{way} {name}"));
+    name
 }
 
 fn answer(question: &[u8], says: &Says, whole: bool) -> Vec<u8> {
@@ -99,6 +106,8 @@ fn answer(question: &[u8], says: &Says, whole: bool) -> Vec<u8> {
         Says::OnlyByTcp(records) if whole => (0, false, records),
         Says::OnlyByTcp(_) => (0, true, &[]),
         Says::ServerFailure => (2, false, &[]),
+        Says::OnlyOf(only, records) if name(question) == *only => (0, false, records),
+        Says::OnlyOf(..) => (3, false, &[]),
     };
     let mut message = question.to_vec();
     message[2] = 0x81 | if cut { 2 } else { 0 };
@@ -123,7 +132,10 @@ fn answer(question: &[u8], says: &Says, whole: bool) -> Vec<u8> {
 }
 
 fn asking(program: Mozzie, server: &NameServer) -> Mozzie {
-    program.env("MOZZIE_NAMESERVER", format!("127.0.0.1:{}", server.port))
+    program
+        .env("MOZZIE_NAMESERVER", format!("127.0.0.1:{}", server.port))
+        // not this machine's search domains
+        .env("LOCALDOMAIN", "")
 }
 
 /// A broker that one message comes to.
@@ -189,6 +201,40 @@ fn an_answer_too_long_for_a_datagram_comes_by_tcp() {
         server.asked(),
         ["udp _mqtt._tcp.example.org.", "tcp _mqtt._tcp.example.org."]
     );
+}
+
+#[test]
+fn a_name_is_looked_for_below_the_search_domains_too() {
+    for called_as in ["mozzie pub", "mosquitto_pub"] {
+        let run = |server: &NameServer, words: &str| {
+            let program = match called_as {
+                "mosquitto_pub" => called("mosquitto_pub", words),
+                _ => mozzie(&format!("pub {words}")),
+            };
+            asking(program, server).env("LOCALDOMAIN", "a.example b.example")
+        };
+        let taken = broker();
+        let there = Says::OnlyOf(
+            "_mqtt._tcp.home.b.example.",
+            vec![(0, 0, taken.port, "localhost")],
+        );
+        let server = NameServer::start(there.clone());
+        run(&server, "-S -h home -t a -m x").run().prints("");
+        taken.finish();
+        assert_eq!(
+            server.asked(),
+            [
+                "udp _mqtt._tcp.home.",
+                "udp _mqtt._tcp.home.a.example.",
+                "udp _mqtt._tcp.home.b.example."
+            ]
+        );
+        // A name that ends with a dot is whole.
+        let server = NameServer::start(there);
+        let done = run(&server, "-S -h home. -t a -m x").run();
+        assert_ne!(done.code(), Some(0), "{done}");
+        assert_eq!(server.asked(), ["udp _mqtt._tcp.home."]);
+    }
 }
 
 #[test]

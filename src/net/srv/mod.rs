@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use super::DialError;
 
+use choice::Record;
 pub use servers::Servers;
 
 /// Where a broker is.
@@ -84,15 +85,33 @@ impl Srv {
 
     /// The brokers of a domain in the order in which to try them; never none.
     pub(super) async fn targets(&self, domain: &str) -> Result<Vec<Target>, DialError> {
-        let name = self.name(domain);
-        let servers = match self.server {
-            Some(server) => Servers::only(server),
-            None => Servers::system(),
-        };
-        let found = match query::ask(&name, &servers).await {
+        let mut servers = Servers::system();
+        if let Some(server) = self.server {
+            servers = servers.only(server);
+        }
+        let found = match self.records(domain, &servers).await {
             Ok(records) => choice::order(records, |most| fastrand::u32(0..=most)),
             Err(problem) => Err(problem),
         };
-        found.map_err(|problem| DialError::Srv { name, problem })
+        found.map_err(|problem| DialError::Srv {
+            name: self.name(domain),
+            problem,
+        })
+    }
+
+    /// The records of the domain, or else of the first search domain below which there are any, as mosquitto's clients
+    /// (with `ares_search`) and the C library find hosts.
+    async fn records(&self, domain: &str, servers: &Servers) -> Result<Vec<Record>, SrvProblem> {
+        let name = self.name(domain);
+        let dot = if domain.ends_with('.') { "." } else { "" };
+        for searched in servers.names(&format!("{name}{dot}")) {
+            match query::ask(&searched, servers).await {
+                Ok(records) if records.is_empty() => {}
+                // too long only behind the search domain
+                Err(SrvProblem::Name) if searched != name => {}
+                found => return found,
+            }
+        }
+        Ok(Vec::new())
     }
 }

@@ -1,4 +1,4 @@
-//! Whom to ask: the name servers of resolv.conf(5), with its patience.
+//! Whom to ask, and for which names: the name servers and search domains of resolv.conf(5), with its patience.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -9,6 +9,8 @@ const FILE: &str = "/etc/resolv.conf";
 const PORT: u16 = 53;
 /// As many as the C library looks at.
 const MOST: usize = 3;
+/// Dots that a name must have to be asked for as it is before the search domains are tried.
+const NDOTS: usize = 1;
 /// What resolv.conf may ask for at most.
 const LONGEST_S: u64 = 30;
 const MOST_ATTEMPTS: u32 = 5;
@@ -20,20 +22,56 @@ pub struct Servers {
     pub(super) timeout: Duration,
     /// How often to go through the list.
     pub(super) attempts: u32,
+    /// Domains below which a name is looked for, too.
+    search: Vec<String>,
+    ndots: usize,
 }
 
 impl Servers {
-    pub(super) fn only(server: SocketAddr) -> Self {
+    /// The same with another server.
+    pub(super) fn only(self, server: SocketAddr) -> Self {
         Self {
             addresses: vec![server],
-            ..Self::parse("")
+            ..self
         }
     }
 
-    /// Those of this system; without a file the one on this machine, as the C library has it.
+    /// Those of this system; without a file the one on this machine, as the C library has it. Two variables have the
+    /// last word there, so they have it here.
     pub(super) fn system() -> Self {
         let file = std::fs::read(FILE).unwrap_or_default();
-        Self::parse(&String::from_utf8_lossy(&file))
+        let mut servers = Self::parse(&String::from_utf8_lossy(&file));
+        if let Ok(domains) = std::env::var("LOCALDOMAIN") {
+            servers.search_in(domains.split_whitespace());
+        }
+        if let Ok(options) = std::env::var("RES_OPTIONS") {
+            for option in options.split_whitespace() {
+                servers.option(option);
+            }
+        }
+        servers
+    }
+
+    /// The names to ask for in their order, one after the other until there is a record. One that ends with a dot is
+    /// whole.
+    pub(super) fn names(&self, name: &str) -> Vec<String> {
+        if let Some(whole) = name.strip_suffix('.') {
+            return vec![whole.to_owned()];
+        }
+        let searched = self.search.iter().map(|domain| format!("{name}.{domain}"));
+        let mut names: Vec<_> = searched.collect();
+        let at = match name.matches('.').count() >= self.ndots {
+            true => 0,
+            false => names.len(),
+        };
+        names.insert(at, name.to_owned());
+        names
+    }
+
+    /// The root is where a name is that has nothing behind it.
+    fn search_in<'a>(&mut self, domains: impl Iterator<Item = &'a str>) {
+        let domains = domains.map(|domain| domain.trim_end_matches('.').to_owned());
+        self.search = domains.filter(|domain| !domain.is_empty()).collect();
     }
 
     fn parse(file: &str) -> Self {
@@ -41,6 +79,8 @@ impl Servers {
             addresses: Vec::new(),
             timeout: Duration::from_secs(5),
             attempts: 2,
+            search: Vec::new(),
+            ndots: NDOTS,
         };
         for line in file.lines() {
             let mut words = line.split_whitespace();
@@ -49,6 +89,9 @@ impl Servers {
                     let address = words.next().and_then(address);
                     servers.addresses.extend(address);
                 }
+                // The last of these lines counts.
+                Some("search") => servers.search_in(words),
+                Some("domain") => servers.search_in(words.take(1)),
                 Some("options") => words.for_each(|option| servers.option(option)),
                 _ => {}
             }
@@ -70,6 +113,11 @@ impl Servers {
             Some(("attempts", count)) => {
                 if let Ok(count) = count.parse::<u32>() {
                     self.attempts = count.clamp(1, MOST_ATTEMPTS);
+                }
+            }
+            Some(("ndots", count)) => {
+                if let Ok(count) = count.parse() {
+                    self.ndots = count;
                 }
             }
             _ => {}
@@ -105,5 +153,25 @@ mod tests {
         assert_eq!(servers.addresses, ["127.0.0.1:53".parse().unwrap()]);
         assert_eq!(servers.timeout, Duration::from_secs(1));
         assert_eq!(servers.attempts, MOST_ATTEMPTS);
+    }
+
+    #[test]
+    fn a_name_is_looked_for_below_the_search_domains_too() {
+        let names = |file: &str, name: &str| Servers::parse(file).names(name).join(" ");
+        assert_eq!(names("", "_mqtt._tcp.home"), "_mqtt._tcp.home");
+        let two = "domain no.example\nsearch a.example. b.example .\n";
+        for (file, name, wanted) in [
+            (two, "x.home", "x.home x.home.a.example x.home.b.example"),
+            (two, "x.home.", "x.home"),
+            ("search a\ndomain b\n", "x.home", "x.home x.home.b"),
+            ("search a\noptions ndots:2\n", "x.home", "x.home.a x.home"),
+            (
+                "search a\noptions ndots:2\n",
+                "x.y.home",
+                "x.y.home x.y.home.a",
+            ),
+        ] {
+            assert_eq!(names(file, name), wanted, "{file:?}");
+        }
     }
 }

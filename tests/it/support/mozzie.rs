@@ -344,6 +344,51 @@ impl Running {
         );
     }
 
+    /// Waits until it has done all that what has happened so far lets it do: each of its threads sleeps, and still does at
+    /// the next look. Where the system does not tell, a moment has to do.
+    pub fn wait_until_idle(&self) {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.child.id()));
+        if !Path::new("/proc/self/task").exists() {
+            thread::sleep(Duration::from_millis(300));
+            return;
+        }
+        let sleeps = |task: PathBuf| {
+            // The name before the state may have anything in it; one that is gone sleeps well.
+            let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
+            matches!(state, None | Some('S' | 'Z' | 'X'))
+        };
+        let mut slept = false;
+        wait_until("the program to be idle", || {
+            let tasks = std::fs::read_dir(&tasks).ok().into_iter().flatten();
+            let sleeping = tasks.flatten().all(|task| sleeps(task.path()));
+            let still = slept && sleeping;
+            slept = sleeping;
+            still.then_some(())
+        });
+    }
+
+    /// Waits until it catches SIGINT. Where the system does not tell, a moment has to do.
+    pub fn wait_until_it_catches_signals(&self) {
+        const INTERRUPT: u64 = 1 << 1;
+        let status = format!("/proc/{}/status", self.child.id());
+        if !Path::new("/proc/self/status").exists() {
+            thread::sleep(Duration::from_millis(800));
+            return;
+        }
+        wait_until("signals to be caught", || {
+            let status = std::fs::read_to_string(&status).ok()?;
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))?;
+            let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+            (caught & INTERRUPT != 0).then_some(())
+        });
+    }
+
     /// Memory in use now, KiB.
     pub fn resident_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
