@@ -184,7 +184,7 @@ impl Schedule {
     /// there are a great many, those beyond the first are what is to be expected: nobody will publish them, and one
     /// who is that far behind must not count for minutes.
     pub fn due_before(&self, pace: &Pace, end: u64, limit: u64) -> u64 {
-        if self.due >= end {
+        if self.due >= end || limit == 0 {
             return 0;
         }
         let bursts = match pace.arrivals {
@@ -372,7 +372,9 @@ mod tests {
                 all -= 1;
             }
             prop_assert_eq!(schedule.due_before(&pace, end, u64::MAX), all);
-            prop_assert_eq!(schedule.due_before(&pace, end, 3), all.min(3));
+            for limit in 0..4 {
+                prop_assert_eq!(schedule.due_before(&pace, end, limit), all.min(limit));
+            }
         }
     }
 }
