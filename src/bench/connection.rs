@@ -26,6 +26,7 @@ use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::{Event, Session};
+use crate::net::Lease;
 
 /// Bytes that a worker reads at once, into a buffer that all its connections share.
 pub const READ_LEN: usize = 64 * 1024;
@@ -89,6 +90,8 @@ pub struct Connection {
     /// Its place in the worker's list.
     number: u32,
     stream: Option<Stream>,
+    /// Its local port, when that was lent; given back once the stream is closed.
+    port: Option<Lease>,
     session: Session,
     role: Role,
     stage: Stage,
@@ -120,6 +123,7 @@ impl Connection {
         Self {
             number: number as u32,
             stream: None,
+            port: None,
             session,
             role,
             stage: Stage::Down,
@@ -225,6 +229,7 @@ impl Connection {
                 }
             }
             self.stream = Some(dialed.stream);
+            self.port = dialed.port;
             self.stage = Stage::Connecting {
                 dialling: began,
                 connect: now.ns,
@@ -616,6 +621,7 @@ impl Connection {
     fn close(&mut self) {
         self.stage = Stage::Over;
         self.stream = None;
+        self.port = None;
         self.tail = BytesMut::new();
         self.flushing = false;
         self.full_since = None;
