@@ -125,8 +125,8 @@ pub enum Error {
         total: usize,
         code: u8,
     },
-    #[error("the run failed: {0}")]
-    BenchFailed(String),
+    #[error("the run failed: {why}")]
+    BenchFailed { why: String, hint: Option<String> },
     /// The generator was the bottleneck.
     #[error("the run is invalid: {0}")]
     BenchInvalid(String),
@@ -388,7 +388,7 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::Command(_) => 1,
             Self::Bench(error) => bench_exit_code(error),
-            Self::BenchFailed(_) => 8,
+            Self::BenchFailed { .. } => 8,
             Self::Checks { code, .. } => *code,
             Self::BenchInvalid(_) => 9,
         }
@@ -420,7 +420,7 @@ impl Error {
                 suspicion,
                 ..
             } => Some(drops_hint(last, *publishing, suspicion.as_deref())),
-            Self::NotAcknowledged { hint, .. } => hint.clone(),
+            Self::NotAcknowledged { hint, .. } | Self::BenchFailed { hint, .. } => hint.clone(),
             Self::Authentication(_) => Some(
                 "leave out -D connect authentication-method and log in with -u and --password-file"
                     .to_owned(),
@@ -430,9 +430,11 @@ impl Error {
             }
             Self::Broker(error) => error.hint().map(str::to_owned),
             Self::Bench(BenchError::NoConnection {
-                first: ConnectionError::Dial(error),
+                first: first @ ConnectionError::Dial(error),
                 ..
-            }) => error.hint(),
+            }) => first
+                .ports_hint()
+                .map_or_else(|| error.hint(), |hint| Some(hint.to_owned())),
             Self::Bench(BenchError::NoConnection {
                 first: ConnectionError::Io(error),
                 ..
@@ -450,7 +452,6 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::Command(_)
             | Self::Interrupted(..)
-            | Self::BenchFailed(_)
             | Self::Checks { .. }
             | Self::Unsent { .. }
             | Self::Io { .. } => None,

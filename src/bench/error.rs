@@ -35,6 +35,21 @@ pub enum ConnectionError {
     Text(#[from] TextError),
 }
 
+impl ConnectionError {
+    /// The next step, where it is a local port that was missing.
+    pub fn ports_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Dial(DialError::NoLocalPort { bind: None, .. }) => Some(
+                "give local addresses with --source-ip (the ports of one need no rest after a connection), or widen net.ipv4.ip_local_port_range",
+            ),
+            Self::Dial(DialError::NoLocalPort { bind: Some(_), .. }) => Some(
+                "the rest is in other hands, or was closed within the last minute without TCP timestamps: add addresses to --source-ip, or widen net.ipv4.ip_local_port_range",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// With TLS 1.3 a broker's "no" to a client certificate is an error of the open connection.
 fn broken_text(error: &io::Error) -> String {
     match net::explain_io(error) {

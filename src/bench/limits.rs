@@ -3,6 +3,7 @@
 //! where it says it.
 
 use super::error::BenchError;
+use crate::net::PortRange;
 
 /// Descriptors that are open besides connections: standard streams, runtimes, timers, files.
 const OTHER_DESCRIPTORS: u64 = 64;
@@ -102,12 +103,10 @@ impl Demand {
 }
 
 /// Raises what may be raised, and refuses what cannot be carried.
-pub fn prepare(demand: &Demand) -> Result<(), BenchError> {
+pub fn prepare(demand: &Demand, range: Option<&PortRange>) -> Result<(), BenchError> {
     let supply = Supply {
         descriptors: raise_descriptors(demand.descriptors()),
-        ports: read("/proc/sys/net/ipv4/ip_local_port_range")
-            .as_deref()
-            .and_then(ports),
+        ports: range.map(PortRange::count),
         memory: read("/proc/meminfo").as_deref().and_then(free_memory),
     };
     Ok(demand.check(&supply)?)
@@ -134,13 +133,6 @@ fn raise_descriptors(needed: u64) -> Option<u64> {
 
 fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
-}
-
-/// From the two ends of the range.
-fn ports(range: &str) -> Option<u64> {
-    let mut ends = range.split_whitespace().map(|end| end.parse::<u64>().ok());
-    let (first, last) = (ends.next()??, ends.next()??);
-    (last + 1).checked_sub(first)
 }
 
 fn free_memory(meminfo: &str) -> Option<u64> {
@@ -224,9 +216,6 @@ mod tests {
 
     #[test]
     fn the_systems_files_are_read() {
-        assert_eq!(ports("32768\t60999\n"), Some(28_232));
-        assert_eq!(ports("5 1"), None);
-        assert_eq!(ports(""), None);
         let meminfo = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n";
         assert_eq!(free_memory(meminfo), Some(2 << 20));
         assert_eq!(free_memory(""), None);

@@ -73,7 +73,9 @@ pub use sequence::Sequence;
 pub use sizes::{Share as SizeShare, Sizes};
 pub use stamp::STAMP_LEN;
 pub use strays::Strays;
-pub use stream::{from_each, tcp, to};
+#[cfg(test)]
+pub use stream::tcp;
+pub use stream::{Sources, from_each, tcp_from, to};
 pub use template::Template;
 pub use threshold::{Condition, Demands};
 pub use timing::{Latency, Timing};

@@ -30,6 +30,8 @@ pub struct Report {
     /// A signal ended the run before its plan did.
     pub interrupted: bool,
     pub verdict: Verdict,
+    /// The next step, where this machine is why connections failed.
+    pub hint: Option<&'static str>,
     pub account: Account,
     pub rates: Rates,
     /// The rate at which this load went against the built-in peer, where that was tried.

@@ -8,14 +8,14 @@ mod self_test;
 mod wait;
 
 use super::{runtime, secret};
-use crate::bench::{self, Against, BenchPlan, Condition, Demand, Progress, Report};
+use crate::bench::{self, Against, BenchPlan, Condition, Demand, Progress, Report, Sources};
 use plan::Planned;
 use result::Results;
 
 use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::bench::{BenchArgs, SelfTest};
 use crate::error::Error;
-use crate::net::{Address, Endpoint};
+use crate::net::{Address, Endpoint, PortRange};
 use crate::signal::{Signal, Signals};
 
 /// All that is known and open before the first connection.
@@ -53,11 +53,15 @@ pub fn run(args: BenchArgs) -> Result<(), Error> {
     } = planned;
     let self_test = args.search.self_test;
     let both_ends = args.load.embedded || self_test.is_some();
-    bench::prepare(&demand(&plan, &endpoint, sources.len(), both_ends))?;
+    let range = PortRange::of_system();
+    let demand = demand(&plan, &endpoint, sources.len(), both_ends);
+    bench::prepare(&demand, range.as_ref())?;
+    let sources = Sources::new(&sources, range.as_ref());
     let runtime = runtime()?;
     let mut ceiling = None;
     if let Some(when) = self_test {
-        let (mut report, signal) = runtime.block_on(self_test::run(&plan, when, &mut results))?;
+        let (mut report, signal) =
+            runtime.block_on(self_test::run(&plan, when, &sources, &mut results))?;
         if when == SelfTest::Only || signal.is_some() {
             return conclude(results, &mut report, self_test::REMARK, signal);
         }
@@ -74,7 +78,7 @@ pub fn run(args: BenchArgs) -> Result<(), Error> {
     plan.dial = match &broker {
         Some(broker) => {
             plan.against = Against::Embedded;
-            bench::tcp(broker.address())
+            bench::tcp_from(broker.address(), sources)
         }
         // Looked up once, and not by every connection.
         None => bench::from_each(runtime.block_on(resolved(&endpoint))?, sources),

@@ -126,7 +126,7 @@ impl Error {
             Self::Broker(_) => Facts::of("broker"),
             Self::Bench(error) => Facts::bench(error),
             Self::Checks { .. } => Facts::of("checks"),
-            Self::BenchFailed(_) => Facts::of("bench-failed"),
+            Self::BenchFailed { .. } => Facts::of("bench-failed"),
             Self::BenchInvalid(_) => Facts::of("bench-invalid"),
         }
     }

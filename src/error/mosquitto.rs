@@ -78,7 +78,7 @@ impl Error {
             | Self::Command(_)
             | Self::Bench(_)
             | Self::Checks { .. }
-            | Self::BenchFailed(_)
+            | Self::BenchFailed { .. }
             | Self::BenchInvalid(_) => 1,
         }
     }
@@ -145,7 +145,7 @@ impl Error {
             | Self::Bench(_)
             | Self::BadRecord { .. }
             | Self::Checks { .. }
-            | Self::BenchFailed(_)
+            | Self::BenchFailed { .. }
             | Self::BenchInvalid(_) => format!("Error: {}\n", self.in_full()),
         };
         text.into()
@@ -265,6 +265,7 @@ fn dial_exit_code(error: &DialError) -> u8 {
         | DialError::Srv { .. }
         | DialError::Connect { .. }
         | DialError::Bind { .. }
+        | DialError::NoLocalPort { .. }
         | DialError::BindFamily { .. }
         | DialError::Unix { .. }
         | DialError::TimedOut { .. } => 1,
@@ -284,6 +285,7 @@ fn dial(error: &DialError) -> String {
         // script that greps for it must find it.
         DialError::Connect { .. }
         | DialError::Bind { .. }
+        | DialError::NoLocalPort { .. }
         | DialError::BindFamily { .. }
         | DialError::Unix { .. }
         | DialError::TimedOut {

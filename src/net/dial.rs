@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Address, DialError, Endpoint, Layer, Peer, Proxy, ProxyKind, Stream, TcpAddress, TlsProblem,
-    WebSocketProblem,
+    Address, DialError, Endpoint, Layer, Lease, Peer, Proxy, ProxyKind, Stream, TcpAddress,
+    TlsProblem, WebSocketProblem,
     endpoint::authority,
     proxy::{self, Target as ProxyTarget},
     srv::{CertificateName, Srv, Target},
@@ -24,6 +24,8 @@ pub struct Dialed {
     /// The address at the other end of the TCP connection: the broker's, or the proxy's.
     #[cfg_attr(not(test), allow(dead_code, reason = "for doctor"))]
     pub peer: Option<SocketAddr>,
+    /// The local port, when it was lent: to be kept as long as the stream.
+    pub port: Option<Lease>,
 }
 
 /// How long each layer took; `None` for a layer that took no part.
@@ -107,7 +109,7 @@ async fn targets(
 
 async fn dial_one(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, DialError> {
     let limit = endpoint.connect_timeout;
-    let (mut stream, peer) = match &endpoint.address {
+    let (mut stream, peer, port) = match &endpoint.address {
         Address::Unix(path) => {
             let clock = Clock::start(Layer::Connect, limit);
             let stream = clock
@@ -115,7 +117,7 @@ async fn dial_one(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, Dial
                     path.display().to_string()
                 })
                 .await?;
-            (stream, None)
+            (stream, None, None)
         }
         Address::Tcp(address) => tcp_or_proxy(address, limit, steps).await?,
     };
@@ -172,6 +174,7 @@ async fn dial_one(endpoint: &Endpoint, steps: &mut Steps) -> Result<Dialed, Dial
         stream,
         steps: *steps,
         peer,
+        port,
     })
 }
 
@@ -268,7 +271,7 @@ async fn tcp_or_proxy(
     address: &TcpAddress,
     limit: Duration,
     steps: &mut Steps,
-) -> Result<(Stream, Option<SocketAddr>), DialError> {
+) -> Result<(Stream, Option<SocketAddr>, Option<Lease>), DialError> {
     let (peer, host, port) = hop(address);
     let found = match &address.resolved {
         Some(found) => found.to_vec(),
@@ -278,22 +281,27 @@ async fn tcp_or_proxy(
     let connect = async {
         let options = tcp::Options {
             bind: address.bind,
+            ports: address.ports.clone(),
             nodelay: address.nodelay,
         };
-        tcp::connect(&found, options)
+        tcp::connect(&found, &options)
             .await
             .map_err(|failure| failure.into_error(peer, host, port))
     };
-    let (tcp, reached) = clock
+    let tcp::Connected {
+        stream,
+        peer: reached,
+        port: lent,
+    } = clock
         .run(connect, &mut steps.connect, || {
             format!("{peer} {}", authority(host, port))
         })
         .await?;
-    let mut stream = Stream::Tcp(tcp);
+    let mut stream = Stream::Tcp(stream);
     if let Some(proxy) = &address.proxy {
         through(&mut stream, proxy, address, limit, steps).await?;
     }
-    Ok((stream, Some(reached)))
+    Ok((stream, Some(reached), lent))
 }
 
 /// Asks the proxy at the other end of the stream to go on to the broker.

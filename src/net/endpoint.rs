@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Proxy, Srv, TlsClient, WebSocket, tcp::lookup_reason};
+use super::{LocalPorts, Proxy, Srv, TlsClient, WebSocket, tcp::lookup_reason};
 
 /// Everything `dial` needs. Every part that is not small sits behind an `Arc`: bench clones one per connection.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct TcpAddress {
     pub srv: Option<Arc<Srv>>,
     /// The local addresses to connect from (`-A`).
     pub bind: Option<Bind>,
+    /// The ports of `bind` to take in turn; otherwise the system chooses.
+    pub ports: Option<Arc<LocalPorts>>,
     /// Sets TCP_NODELAY.
     pub nodelay: bool,
     pub proxy: Option<Arc<Proxy>>,
@@ -95,6 +97,7 @@ impl TcpAddress {
             port,
             srv: None,
             bind: None,
+            ports: None,
             nodelay: false,
             proxy: None,
             resolved: None,

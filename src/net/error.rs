@@ -80,6 +80,13 @@ pub enum DialError {
     #[error("cannot connect from the local address {bind}: {}", reason(error))]
     Bind { bind: IpAddr, error: io::Error },
 
+    #[error("cannot connect to {peer} {to}{}: no local port is free", from(bind.as_ref()))]
+    NoLocalPort {
+        peer: Peer,
+        to: String,
+        bind: Option<IpAddr>,
+    },
+
     #[error(
         "cannot connect from the local address {bind}: '{host}' has no {} address",
         family(bind)
@@ -124,6 +131,7 @@ impl DialError {
             Self::NameNotFound { .. } | Self::Srv { .. } => Layer::Resolve,
             Self::Connect { .. }
             | Self::Bind { .. }
+            | Self::NoLocalPort { .. }
             | Self::BindFamily { .. }
             | Self::Unix { .. } => Layer::Connect,
             Self::TimedOut { layer, .. } => *layer,
@@ -167,13 +175,13 @@ impl DialError {
             } => return connect_hint(*peer, error, tried),
             Self::Bind { error, .. } => match error.kind() {
                 io::ErrorKind::AddrNotAvailable => {
-                    "-A takes an address of one of this machine's interfaces"
-                }
-                io::ErrorKind::AddrInUse => {
-                    "every local port of that address is taken; use fewer connections"
+                    "give an address of one of this machine's interfaces"
                 }
                 _ => return None,
             },
+            Self::NoLocalPort { .. } => {
+                "open connections have them all, and those closed within the last minute: wait, use another local address, or widen net.ipv4.ip_local_port_range"
+            }
             Self::BindFamily { .. } => {
                 "give -A an address of the same family (IPv4 or IPv6) as the host's"
             }
@@ -239,7 +247,7 @@ fn connect_hint(peer: Peer, error: &io::Error, tried: &[SocketAddr]) -> Option<S
             "a firewall may be dropping the packets; check host and port"
         }
         (io::ErrorKind::AddrNotAvailable, _) => {
-            "no local port is free for another connection to this address; use fewer connections or more local addresses"
+            "this machine has no address to connect from; is IPv6 turned off?"
         }
         _ => return None,
     };
@@ -260,6 +268,10 @@ fn also_tried(tried: &[SocketAddr]) -> String {
         .map(|address| address.ip().to_string())
         .collect();
     format!(" (tried {})", addresses.join(", "))
+}
+
+fn from(bind: Option<&IpAddr>) -> String {
+    bind.map_or(String::new(), |bind| format!(" from {bind}"))
 }
 
 fn family(address: &IpAddr) -> &'static str {

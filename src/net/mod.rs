@@ -6,6 +6,7 @@
 mod dial;
 mod endpoint;
 mod error;
+mod ports;
 mod proxy;
 mod retry;
 mod secret;
@@ -30,6 +31,7 @@ pub use {
     dial::{Dialed, Steps, dial, dial_timed},
     endpoint::{Address, Bind, Endpoint, TcpAddress},
     error::{DialError, Layer, Peer},
+    ports::{Lease, LocalPorts, PortRange},
     proxy::{Login, Proxy, ProxyError, ProxyKind, ProxyProblem},
     retry::{Backoff, Retry},
     secret::Secret,

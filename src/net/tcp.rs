@@ -2,18 +2,19 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
     net::{TcpSocket, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{Instant, sleep_until},
 };
 
 use super::{
-    DialError, Peer,
+    DialError, Lease, LocalPorts, Peer,
     endpoint::{Bind, authority},
     words::uncapitalised,
 };
@@ -21,10 +22,26 @@ use super::{
 /// How long an attempt may stay unanswered before the next address joins the race (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-#[derive(Debug, Clone, Copy)]
+/// How long a connection may wait for a local port on which the one before is still closing.
+const CLOSING: Duration = Duration::from_secs(1);
+/// Ports tried in a row before others get their turn.
+const TRIES: usize = 64;
+
+#[derive(Debug, Clone)]
 pub(super) struct Options {
     pub bind: Option<Bind>,
+    /// The ports of `bind` to take in turn; otherwise the system chooses.
+    pub ports: Option<Arc<LocalPorts>>,
     pub nodelay: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub stream: TcpStream,
+    /// The address that answered.
+    pub peer: SocketAddr,
+    /// The local port, when it was lent.
+    pub port: Option<Lease>,
 }
 
 /// Why no address could be connected to.
@@ -34,6 +51,8 @@ pub(super) enum Failure {
     Bind(IpAddr, io::Error),
     /// No remote address has the local address's family.
     Family(IpAddr),
+    /// No local port is left for another connection there; of this local address, when one was asked for.
+    NoPort(Option<IpAddr>),
     Connect {
         tried: Vec<SocketAddr>,
         error: io::Error,
@@ -47,6 +66,11 @@ impl Failure {
             Self::Family(bind) => DialError::BindFamily {
                 bind,
                 host: host.to_owned(),
+            },
+            Self::NoPort(bind) => DialError::NoLocalPort {
+                peer,
+                to: authority(host, port),
+                bind,
             },
             Self::Connect { tried, error } => DialError::Connect {
                 peer,
@@ -112,8 +136,8 @@ pub(super) async fn resolve(
 /// The first connection to succeed, out of attempts that start one after another ("happy eyeballs", RFC 8305).
 pub(super) async fn connect(
     addresses: &[SocketAddr],
-    options: Options,
-) -> Result<(TcpStream, SocketAddr), Failure> {
+    options: &Options,
+) -> Result<Connected, Failure> {
     let candidates = match options.bind {
         Some(bind) => {
             let same: Vec<_> = addresses
@@ -132,18 +156,14 @@ pub(super) async fn connect(
     };
     // By far the most common case, and bench dials it by the thousand: no task, no timer.
     if let [address] = candidates[..] {
-        let socket = attempt(address, options)
+        return attempt(address, options)
             .await
-            .map_err(|failed| failed.into_failure(vec![address]))?;
-        return Ok((socket, address));
+            .map_err(|failed| failed.into_failure(vec![address]));
     }
     race(interleaved(candidates), options).await
 }
 
-async fn race(
-    candidates: Vec<SocketAddr>,
-    options: Options,
-) -> Result<(TcpStream, SocketAddr), Failure> {
+async fn race(candidates: Vec<SocketAddr>, options: &Options) -> Result<Connected, Failure> {
     let mut waiting = candidates.iter().copied();
     let mut running = JoinSet::new();
     let mut failed: Option<Failed> = None;
@@ -151,7 +171,8 @@ async fn race(
         // Also reached at once when an attempt fails: the next address need not wait for its turn then.
         match waiting.next() {
             Some(address) => {
-                running.spawn(async move { (address, attempt(address, options).await) });
+                let options = options.clone();
+                running.spawn(async move { attempt(address, &options).await });
             }
             None if running.is_empty() => {
                 let failed = failed
@@ -171,8 +192,8 @@ async fn race(
         };
         match ended {
             // Dropping the set ends the other attempts.
-            Some(Ok((address, Ok(socket)))) => return Ok((socket, address)),
-            Some(Ok((_, Err(now)))) => failed = Some(Failed::more_telling(failed, now)),
+            Some(Ok(Ok(connected))) => return Ok(connected),
+            Some(Ok(Err(now))) => failed = Some(Failed::more_telling(failed, now)),
             // An attempt neither panics nor is cancelled while we wait for it; an error beats an assumption.
             Some(Err(error)) => {
                 failed = Some(Failed::more_telling(
@@ -203,6 +224,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 enum Failed {
     Bind(IpAddr, io::Error),
+    NoPort(Option<IpAddr>),
     Connect(io::Error),
 }
 
@@ -210,6 +232,7 @@ impl Failed {
     fn into_failure(self, tried: Vec<SocketAddr>) -> Failure {
         match self {
             Self::Bind(bind, error) => Failure::Bind(bind, error),
+            Self::NoPort(bind) => Failure::NoPort(bind),
             Self::Connect(error) => Failure::Connect { tried, error },
         }
     }
@@ -218,6 +241,7 @@ impl Failed {
     fn more_telling(one: Option<Self>, other: Self) -> Self {
         let rank = |failed: &Self| match failed {
             Self::Bind(..) => 0,
+            Self::NoPort(_) => 2,
             Self::Connect(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => 4,
                 io::ErrorKind::TimedOut => 3,
@@ -232,23 +256,95 @@ impl Failed {
     }
 }
 
-async fn attempt(to: SocketAddr, options: Options) -> Result<TcpStream, Failed> {
+async fn attempt(to: SocketAddr, options: &Options) -> Result<Connected, Failed> {
+    let bind = options.bind.and_then(|bind| bind.towards(&to));
+    let (stream, port) = match (bind, &options.ports) {
+        (Some(bind), Some(ports)) => {
+            let (stream, lease) = attempt_from(bind, ports, to).await?;
+            (stream, Some(lease))
+        }
+        (bind, _) => match attempt_once(bind.map(|bind| (bind, 0)), to).await {
+            Ok(stream) => (stream, None),
+            Err(Failed::Connect(error)) if lacks_port(&error, bind, to) => {
+                return Err(Failed::NoPort(bind));
+            }
+            Err(Failed::Bind(bind, error)) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(Failed::NoPort(Some(bind)));
+            }
+            Err(failed) => return Err(failed),
+        },
+    };
+    if options.nodelay {
+        stream.set_nodelay(true).map_err(Failed::Connect)?;
+    }
+    Ok(Connected {
+        stream,
+        peer: to,
+        port,
+    })
+}
+
+/// From one port after the other, until one is to be had.
+async fn attempt_from(
+    bind: IpAddr,
+    ports: &Arc<LocalPorts>,
+    to: SocketAddr,
+) -> Result<(TcpStream, Lease), Failed> {
+    let give_up = Instant::now() + CLOSING;
+    let mut tries = 0;
+    loop {
+        let lease = match ports.lend(Instant::now().into_std()) {
+            Ok(lease) => lease,
+            Err(Some(again)) if again <= give_up.into_std() => {
+                sleep_until(again.into()).await;
+                continue;
+            }
+            Err(_) => return Err(Failed::NoPort(Some(bind))),
+        };
+        match attempt_once(Some((bind, lease.port())), to).await {
+            Ok(stream) => return Ok((stream, lease)),
+            // Others have it, with or without SO_REUSEADDR; or a connection has both ends.
+            Err(Failed::Bind(_, error)) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(Failed::Connect(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(failed) => return Err(failed),
+        }
+        lease.refuse(Instant::now().into_std());
+        tries += 1;
+        if tries % TRIES == 0 {
+            yield_now().await;
+        }
+    }
+}
+
+/// From this address and port; port 0 lets the system choose.
+async fn attempt_once(from: Option<(IpAddr, u16)>, to: SocketAddr) -> Result<TcpStream, Failed> {
     let socket = if to.is_ipv4() {
         TcpSocket::new_v4()
     } else {
         TcpSocket::new_v6()
     }
     .map_err(Failed::Connect)?;
-    if let Some(bind) = options.bind.and_then(|bind| bind.towards(&to)) {
+    if let Some((bind, port)) = from {
+        if port > 0 {
+            // With it a connection that was closed, and is kept for a minute in case of late packets, is no obstacle.
+            socket.set_reuseaddr(true).map_err(Failed::Connect)?;
+        }
         socket
-            .bind(SocketAddr::new(bind, 0))
+            .bind(SocketAddr::new(bind, port))
             .map_err(|error| Failed::Bind(bind, error))?;
     }
-    let stream = socket.connect(to).await.map_err(Failed::Connect)?;
-    if options.nodelay {
-        stream.set_nodelay(true).map_err(Failed::Connect)?;
-    }
-    Ok(stream)
+    socket.connect(to).await.map_err(Failed::Connect)
+}
+
+/// Whether it is a port that was missing. A system without any address to connect from says the same (IPv6 that is
+/// turned off), and says it of UDP too, whose ports are others; connecting that sends nothing.
+fn lacks_port(error: &io::Error, bind: Option<IpAddr>, to: SocketAddr) -> bool {
+    let any = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        && UdpSocket::bind((bind.unwrap_or(any), 0)).is_ok_and(|udp| udp.connect(to).is_ok())
 }
 
 #[cfg(test)]
@@ -262,6 +358,7 @@ mod tests {
 
     const PLAIN: Options = Options {
         bind: None,
+        ports: None,
         nodelay: false,
     };
 
@@ -317,9 +414,10 @@ mod tests {
         let (hole, _keep) = black_hole().await;
         let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let started = Instant::now();
-        let (_, reached) = connect(&[hole, broker.local_addr().unwrap()], PLAIN)
+        let reached = connect(&[hole, broker.local_addr().unwrap()], &PLAIN)
             .await
-            .unwrap();
+            .unwrap()
+            .peer;
         assert_eq!(reached, broker.local_addr().unwrap());
         assert!(started.elapsed() >= STAGGER);
         assert!(
@@ -335,7 +433,7 @@ mod tests {
         let (first, second) = (closed_port(), closed_port());
         let started = Instant::now();
         let all = [first.0, second.0, broker.local_addr().unwrap()];
-        let (_, reached) = connect(&all, PLAIN).await.unwrap();
+        let reached = connect(&all, &PLAIN).await.unwrap().peer;
         assert_eq!(reached, broker.local_addr().unwrap());
         // Two turns waited for would make two of them.
         assert!(started.elapsed() < 2 * STAGGER, "{:?}", started.elapsed());
@@ -345,7 +443,7 @@ mod tests {
     async fn when_every_address_fails_all_are_listed() {
         let (first, second) = (closed_port(), closed_port());
         let all = [first.0, second.0];
-        let failure = connect(&all, PLAIN).await.unwrap_err();
+        let failure = connect(&all, &PLAIN).await.unwrap_err();
         let error = failure
             .into_error(Peer::Broker, "broker.example", 1883)
             .to_string();
@@ -361,12 +459,101 @@ mod tests {
         let options = Options {
             bind: Some(IpAddr::from([127, 0, 0, 2]).into()),
             nodelay: true,
+            ..PLAIN
         };
-        let (stream, _) = connect(&all, options).await.unwrap();
+        let stream = connect(&all, &options).await.unwrap().stream;
         assert_eq!(
             stream.local_addr().unwrap().ip(),
             Ipv4Addr::new(127, 0, 0, 2)
         );
         assert!(stream.nodelay().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    mod lent_ports {
+        use super::*;
+        use crate::net::PortRange;
+
+        const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 7));
+
+        /// Three ports in a row that nobody has at `FROM`, below those that the system gives.
+        fn three() -> (Options, u16) {
+            let first = (20_000..30_000)
+                .step_by(3)
+                .find(|first| {
+                    let free = |port| std::net::TcpListener::bind((FROM, port)).is_ok();
+                    fastrand::bool() && (*first..first + 3).all(free)
+                })
+                .unwrap();
+            let range = PortRange::new(&format!("{first} {}", first + 2), "").unwrap();
+            let options = Options {
+                bind: Some(FROM.into()),
+                ports: Some(Arc::new(LocalPorts::new(range, 0))),
+                nodelay: false,
+            };
+            (options, first)
+        }
+
+        #[tokio::test]
+        async fn a_port_is_taken_again_right_after_its_connection_was_closed() {
+            let (options, first) = three();
+            let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let to = [broker.local_addr().unwrap()];
+            let mut open = Vec::new();
+            for _ in 0..3 {
+                let ours = connect(&to, &options).await.unwrap();
+                open.push((ours, broker.accept().await.unwrap()));
+            }
+            let ports: Vec<u16> = open.iter().map(|(_, (_, from))| from.port()).collect();
+            assert_eq!(ports, [first, first + 1, first + 2]);
+            let failure = connect(&to, &options).await.unwrap_err();
+            assert!(
+                matches!(failure, Failure::NoPort(Some(FROM))),
+                "{failure:?}"
+            );
+            // We close first, so it is here that the connection rests.
+            let (ours, theirs) = open.remove(1);
+            drop(ours);
+            drop(theirs);
+            let again = connect(&to, &options).await.unwrap();
+            assert_eq!(again.stream.local_addr().unwrap().port(), first + 1);
+        }
+
+        #[tokio::test]
+        async fn ports_that_others_have_are_passed_over() {
+            let (options, first) = three();
+            let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let to = [broker.local_addr().unwrap()];
+            // One listens; one has its connection to the same broker, and would share its port.
+            let _listens = std::net::TcpListener::bind((FROM, first)).unwrap();
+            let other = TcpSocket::new_v4().unwrap();
+            other.set_reuseaddr(true).unwrap();
+            other.bind((FROM, first + 1).into()).unwrap();
+            let _other = other.connect(to[0]).await.unwrap();
+            let ours = connect(&to, &options).await.unwrap();
+            assert_eq!(ours.stream.local_addr().unwrap().port(), first + 2);
+            let failure = connect(&to, &options).await.unwrap_err();
+            let text = failure.into_error(Peer::Broker, "b", 1883).to_string();
+            assert_eq!(
+                text,
+                "cannot connect to broker b:1883 from 127.0.0.7: no local port is free"
+            );
+        }
+
+        #[tokio::test]
+        async fn an_address_that_is_not_ours_is_not_tried_with_every_port() {
+            let (options, _) = three();
+            let elsewhere = IpAddr::from([192, 0, 2, 1]);
+            let options = Options {
+                bind: Some(elsewhere.into()),
+                ..options
+            };
+            let to = [([127, 0, 0, 1], 9).into()];
+            let failure = connect(&to, &options).await.unwrap_err();
+            assert!(
+                matches!(failure, Failure::Bind(from, _) if from == elsewhere),
+                "{failure:?}"
+            );
+        }
     }
 }

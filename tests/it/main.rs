@@ -17,6 +17,7 @@
 
 mod bad_input;
 mod bench_load;
+mod bench_ports;
 mod bench_search;
 mod bench_truth;
 mod completion;

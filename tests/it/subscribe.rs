@@ -1,10 +1,11 @@
 //! `mozzie sub`: which messages are printed, how, and when it ends.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::{
     needs,
-    support::{Client, Mosquitto, VERSIONS, mozzie},
+    support::{Client, DEADLINE, Mosquitto, Peer, Scripted, VERSIONS, mozzie, wire},
 };
 
 #[test]
@@ -335,4 +336,64 @@ fn sys_topics_are_printed_when_asked_for() {
         .run();
     done.status(0);
     assert!(done.stdout.starts_with(b"mosquitto version"), "{done}");
+}
+
+/// More messages at once than there are packet identifiers.
+const FLOOD: usize = 70_000;
+
+/// Sends so many QoS 2 messages at once and then the others, each as soon as a packet identifier is free; answers
+/// every PUBREC, and ends with a message of QoS 0. Acknowledgements come in the order of the messages.
+fn flood(peer: &mut Peer, at_once: usize) {
+    let id = |number: usize| (number % 65_535) as u16 + 1;
+    let publish = |v5: bool, number: usize, id| wire::publish(v5, 2, id, "t", number.to_string());
+    let v5 = peer.v5;
+    let all: Vec<Vec<u8>> = (0..at_once)
+        .map(|number| publish(v5, number, id(number)))
+        .collect();
+    peer.send(all.concat());
+    let mut due: VecDeque<u16> = (0..at_once).map(id).collect();
+    let (mut sent, mut completed) = (at_once, 0);
+    while completed < FLOOD {
+        let frame = peer.expect_any(&[wire::PUBREC, wire::PUBCOMP]);
+        if frame.kind() == wire::PUBREC {
+            assert_eq!(Some(frame.id()), due.pop_front(), "after {completed}");
+            peer.send(wire::ack(wire::PUBREL, frame.id()));
+            continue;
+        }
+        completed += 1;
+        if sent < FLOOD {
+            peer.send(publish(v5, sent, frame.id()));
+            due.push_back(frame.id());
+            sent += 1;
+        }
+    }
+    assert_eq!(due.len(), 0);
+    peer.publish(0, 0, "t", "end");
+    peer.until_closed();
+}
+
+#[test]
+fn more_messages_than_packet_identifiers_come_once_each_and_in_order() {
+    // 2.0.11 goes round its identifiers while they are in use, which MQTT 5 lets no broker do.
+    for (version, at_once) in [("311", 65_535), ("5", 65_535), ("311", FLOOD)] {
+        let broker = Scripted::welcoming(move |peer| {
+            peer.grant();
+            flood(peer, at_once);
+        });
+        let done = mozzie("sub -q 2 -t t")
+            .args(&format!("-C {}", FLOOD + 1))
+            .version(version)
+            .at(broker.port)
+            .deadline(3 * DEADLINE)
+            .run();
+        assert_eq!(done.code(), Some(0), "{version}: {}", done.stderr);
+        let expected = (0..FLOOD).map(|number| number.to_string());
+        let expected = expected.chain(["end".to_owned()]);
+        let text = done.stdout_text();
+        let odd = text.lines().map(str::to_owned).zip(expected);
+        let odd = odd.enumerate().find(|(_, (got, sent))| got != sent);
+        assert_eq!(odd, None, "{version}");
+        assert_eq!(text.lines().count(), FLOOD + 1, "{version}");
+        broker.finish();
+    }
 }

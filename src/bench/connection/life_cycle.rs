@@ -90,7 +90,7 @@ impl Connection {
                     shared.recorder.record(timing, took.as_nanos() as u64);
                 }
             }
-            self.socket.open(dialed.stream);
+            self.socket.open(dialed.stream, dialed.port);
             self.stage = Stage::Connecting {
                 dialling: began,
                 connect: now.ns,

@@ -11,6 +11,7 @@ use super::super::error::ConnectionError;
 use super::super::shared::{READ_LEN, Shared};
 use super::super::stream::Stream;
 use crate::mqtt::session::Session;
+use crate::net::Lease;
 
 /// An incomplete packet longer than this is not copied into the shared buffer for every read: the
 /// connection reads into a buffer of its own until the packet is whole.
@@ -25,6 +26,8 @@ pub struct Input {
 
 pub struct Socket {
     stream: Option<Stream>,
+    /// Its local port, when that was lent; given back once the stream is closed.
+    port: Option<Lease>,
     /// The start of a packet whose end has not come.
     tail: BytesMut,
     /// Bytes written so far, over all streams.
@@ -41,6 +44,7 @@ impl Socket {
     pub fn new(waker: Waker) -> Self {
         Self {
             stream: None,
+            port: None,
             tail: BytesMut::new(),
             written: 0,
             flushing: false,
@@ -49,8 +53,9 @@ impl Socket {
         }
     }
 
-    pub fn open(&mut self, stream: Stream) {
+    pub fn open(&mut self, stream: Stream, port: Option<Lease>) {
         self.stream = Some(stream);
+        self.port = port;
     }
 
     pub fn is_open(&self) -> bool {
@@ -59,6 +64,7 @@ impl Socket {
 
     pub fn close(&mut self) {
         self.stream = None;
+        self.port = None;
         self.tail = BytesMut::new();
         self.flushing = false;
         self.full_since = None;

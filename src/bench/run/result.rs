@@ -42,7 +42,7 @@ impl Run {
             first_error = first_error.or(finished.first_error);
         }
         if recorder.counts.connected == 0
-            && let Some(first) = first_error
+            && let Some(first) = first_error.take()
         {
             return Err(BenchError::NoConnection {
                 clients: plan.clients(),
@@ -84,6 +84,7 @@ impl Run {
             setup: Setup::new(plan),
             times,
             verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
+            hint: first_error.and_then(|first| first.ports_hint()),
             health,
             interrupted: self.interrupted,
             account,

@@ -241,7 +241,7 @@ pub struct ClientArgs {
     /// Make so many connections a second at most
     #[arg(long, value_name = "RATE", value_parser = rate::positive_rate)]
     pub connect_rate: Option<Rate>,
-    /// Connect from these local addresses in turn: 10.0.0.1,10.0.0.5-9,10.0.1.0/24
+    /// Connect from these local addresses in turn, some 28,000 times from each: 10.0.0.1,10.0.0.5-9,10.0.1.0/24
     #[arg(long, value_name = "ADDRESSES", conflicts_with = "bind")]
     pub source_ip: Option<SourceAddresses>,
     /// User names and passwords in turn from the lines of this file: [client identifier,]user,password

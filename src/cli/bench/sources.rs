@@ -17,11 +17,11 @@ impl FromStr for SourceAddresses {
         for part in typed.split(',') {
             let (first, last) = bounds(part).ok_or_else(|| {
                 format!(
-                    "'{part}' is no local address (use 10.0.0.1, a range 10.0.0.1-10.0.0.9 or a network \
-                     10.0.0.0/24)"
+                    "'{part}' is no local address (use 10.0.0.1 or fd00::1, a range 10.0.0.1-10.0.0.9 or a \
+                     network 10.0.0.0/24)"
                 )
             })?;
-            let count = last - first + 1;
+            let count = (last - first).saturating_add(1);
             if count > (MAX - all.len()) as u128 {
                 return Err(format!("'{part}' makes more than {MAX} local addresses"));
             }
@@ -63,17 +63,16 @@ fn bounds(part: &str) -> Option<(u128, u128)> {
             }
         };
         let first = number(first);
-        return (first <= last && last - first < MAX as u128).then_some((first, last));
+        return (first <= last).then_some((first, last));
     }
     if let Some((network, bits)) = part.split_once('/') {
         let network: IpAddr = network.parse().ok()?;
         let bits: u32 = bits.parse().ok()?;
         let width: u32 = if network.is_ipv4() { 32 } else { 128 };
         let free = width.checked_sub(bits)?;
-        // Wider ones are too many anyway.
-        let size = 1_u128.checked_shl(free).filter(|_| free < 64)?;
-        let first = number(network) & !(size - 1);
-        let last = first + size - 1;
+        let within = 1_u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
+        let first = number(network) & !within;
+        let last = first + within;
         // The addresses of the network itself and of all its hosts are nobody's.
         return Some(if network.is_ipv4() && free >= 2 {
             (first + 1, last - 1)
@@ -127,12 +126,30 @@ mod tests {
             "10.0.0.0/33",
             "10.0.0.0/8",
             "::/0",
-            "::/64",
+            "fd00::/64",
+            "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
             "::/128,x",
             "10.0.0.1-300",
             "0.0.0.0-255.255.255.255",
         ] {
             assert!(typed.parse::<SourceAddresses>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn too_many_are_called_that() {
+        for typed in [
+            "fd00::/64",
+            "::/0",
+            "10.0.0.0/8",
+            "::-ffff::",
+            "127.0.0.1,fd00::/112",
+        ] {
+            let refused = typed.parse::<SourceAddresses>().unwrap_err();
+            assert!(
+                refused.ends_with("makes more than 65536 local addresses"),
+                "{refused}"
+            );
         }
     }
 

@@ -20,7 +20,7 @@ use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
 use crate::mqtt::properties::Place;
 use crate::mqtt::session::Identity;
-use crate::net::{Address, Endpoint};
+use crate::net::{Address, Bind, Endpoint};
 
 const TOPIC_HINT: &str =
     "give a topic name without wildcards; {i} stands for the number of the publisher";
@@ -115,11 +115,11 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
     let wait_for_broker = connection
         .wait_for_broker
         .map(|longest| Wait { longest, retry });
-    let sources = clients.source_ip.clone();
+    let sources = sources(args, &endpoint)?;
     Ok(Planned {
         load: plan,
         endpoint,
-        sources: sources.map_or(Vec::new(), |sources| sources.0),
+        sources,
         wait_for_broker,
     })
 }
@@ -326,6 +326,32 @@ fn identities(
         identities.credentials = files::credentials(path)?;
     }
     Ok(identities)
+}
+
+/// The local addresses to connect from.
+fn sources(args: &BenchArgs, endpoint: &Endpoint) -> Result<Vec<IpAddr>, Error> {
+    let Address::Tcp(address) = &endpoint.address else {
+        return Ok(Vec::new());
+    };
+    let Some(typed) = &args.clients.source_ip else {
+        // The ports of -A's address are taken in turn too.
+        return Ok(match address.bind {
+            Some(Bind::One(one)) => vec![one],
+            Some(Bind::Both(..)) | None => Vec::new(),
+        });
+    };
+    let to = match address.proxy {
+        None => address.host.parse::<IpAddr>().ok(),
+        Some(_) => None,
+    };
+    let other = |source: &&IpAddr| to.is_some_and(|to| to.is_ipv4() != source.is_ipv4());
+    match (typed.0.iter().find(other), to) {
+        (Some(source), Some(to)) => Err(Error::usage(
+            format!("--source-ip: {to} cannot be reached from {source}"),
+            "give addresses of the same family (IPv4 or IPv6) as the host's",
+        )),
+        _ => Ok(typed.0.clone()),
+    }
 }
 
 /// Where to, with what bench asks of it.

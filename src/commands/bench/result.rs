@@ -228,10 +228,13 @@ pub fn search_verdict(search: &Search) -> Result<(), Error> {
         return Ok(());
     }
     let broke = found.above.map(|(rate, broke)| (rate, broke.join("; ")));
-    Err(Error::BenchFailed(match broke {
-        Some((rate, broke)) => format!("no rate holds: at {rate:.0}/s {broke}"),
-        None => "the search came to no end".to_owned(),
-    }))
+    Err(Error::BenchFailed {
+        why: match broke {
+            Some((rate, broke)) => format!("no rate holds: at {rate:.0}/s {broke}"),
+            None => "the search came to no end".to_owned(),
+        },
+        hint: None,
+    })
 }
 
 /// What the exit code says.
@@ -241,7 +244,10 @@ pub fn verdict(report: &Report) -> Result<(), Error> {
         Outcome::Fail => {
             let faults = verdict.faults.iter().map(ToString::to_string);
             let all: Vec<String> = faults.chain(verdict.missed.iter().cloned()).collect();
-            Err(Error::BenchFailed(all.join("; ")))
+            Err(Error::BenchFailed {
+                why: all.join("; "),
+                hint: report.hint.map(str::to_owned),
+            })
         }
         Outcome::Invalid => {
             let why = verdict.invalid.map(|invalid| invalid.to_string());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::load;
 use super::result::Results;
 use crate::bench::peer::{Peer, PeerOptions};
-use crate::bench::{self, Against, BenchPlan, Report, Stop};
+use crate::bench::{self, Against, BenchPlan, Report, Sources, Stop};
 use crate::cli::bench::SelfTest;
 use crate::error::Error;
 use crate::signal::Signal;
@@ -19,6 +19,7 @@ const FIRST: Duration = Duration::from_secs(2);
 pub async fn run(
     plan: &BenchPlan,
     when: SelfTest,
+    sources: &Sources,
     results: &mut Results,
 ) -> Result<(Report, Option<Signal>), Error> {
     let peer = Peer::start(PeerOptions {
@@ -27,7 +28,7 @@ pub async fn run(
     });
     let peer = peer.map_err(|error| Error::io("--self-test: cannot start the peer", error))?;
     let mut plan = plan.clone();
-    plan.dial = bench::tcp(peer.address());
+    plan.dial = bench::tcp_from(peer.address(), sources.towards(&peer.address()));
     plan.against = Against::Peer;
     plan.pace = None;
     if when == SelfTest::First {

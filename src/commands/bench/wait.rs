@@ -1,15 +1,14 @@
 //! `--wait-for-broker`: no load before the broker has accepted one connection.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::BenchPlan;
+use crate::bench::{BenchPlan, Sources};
 use crate::client::{Client, ClientEvent, ConnectionPlan, Reconnect};
 use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
-use crate::net::{Address, Bind, Endpoint, Retry};
+use crate::net::{Endpoint, Retry};
 use crate::signal::Signals;
 
 /// How long the broker may take to accept a first connection, and how often that is tried.
@@ -22,13 +21,11 @@ pub struct Wait {
 pub async fn until_accepted(
     load: &BenchPlan,
     endpoint: &Endpoint,
-    sources: &[IpAddr],
+    sources: &Sources,
     wait: Wait,
 ) -> Result<(), Error> {
     let mut endpoint = endpoint.clone();
-    if let (Address::Tcp(address), Some(source)) = (&mut endpoint.address, sources.first()) {
-        address.bind = Some(Bind::One(*source));
-    }
+    sources.bind(&mut endpoint, 0);
     let plan = ConnectionPlan {
         endpoint,
         settings: Arc::new(load.session.clone()),
