@@ -522,6 +522,16 @@ impl Connection {
         }
     }
 
+    /// Adds up what it still waits for, until publishing ended.
+    pub fn end_waits(&mut self, shared: &mut Shared) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            let waits = [self.full_since.take(), publisher.take_held_since()];
+            for since in waits.into_iter().flatten() {
+                shared.recorder.socket_full_ns += shared.end.saturating_sub(since);
+            }
+        }
+    }
+
     /// Writes the output until it is empty or the stream would block. True when something left and
     /// nothing is left.
     fn write(&mut self, shared: &mut Shared) -> Result<bool, ConnectionError> {

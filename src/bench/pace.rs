@@ -154,17 +154,19 @@ impl Schedule {
         }
     }
 
+    /// Messages of all publishers before this one's burst of that number, at equal distances.
+    fn turn(&self, pace: &Pace, bursts: u64) -> f64 {
+        let turn = bursts as f64 * f64::from(self.publishers) + f64::from(self.publisher);
+        turn * f64::from(pace.burst)
+    }
+
     fn begin_burst(&mut self, pace: &Pace) {
-        let burst = f64::from(pace.burst);
         let messages = match pace.arrivals {
-            Arrivals::Constant => {
-                let turn = self.bursts * u64::from(self.publishers) + u64::from(self.publisher);
-                turn as f64 * burst
-            }
+            Arrivals::Constant => self.turn(pace, self.bursts),
             Arrivals::Poisson => {
                 // Distances of independent events; each publisher has its share of the rate.
                 let distance = -(1.0 - self.random.f64()).ln();
-                self.drawn += distance * f64::from(self.publishers) * burst;
+                self.drawn += distance * f64::from(self.publishers) * f64::from(pace.burst);
                 self.drawn
             }
         };
@@ -173,13 +175,44 @@ impl Schedule {
 
     /// How many messages are due before this instant, from the next one on, `limit` at most.
     pub fn due_before(&self, pace: &Pace, end: u64, limit: u64) -> u64 {
-        let mut ahead = self.clone();
-        let mut count = 0;
-        while count < limit && ahead.due < end {
-            ahead.advance(pace);
-            count += 1;
+        match pace.arrivals {
+            Arrivals::Constant => self.even_before(pace, end).min(limit),
+            Arrivals::Poisson => {
+                let mut ahead = self.clone();
+                let mut count = 0;
+                while count < limit && ahead.due < end {
+                    ahead.advance(pace);
+                    count += 1;
+                }
+                count
+            }
         }
-        count
+    }
+
+    /// The same without a limit for arrivals at equal distances, which need not be counted one by one.
+    fn even_before(&self, pace: &Pace, end: u64) -> u64 {
+        if self.due >= end {
+            return 0;
+        }
+        let is_due = |bursts: u64| pace.instant(self.turn(pace, bursts)) < end;
+        let (mut due, mut step) = (self.bursts, 1);
+        while is_due(due.saturating_add(step)) {
+            due = due.saturating_add(step);
+            if due == u64::MAX {
+                return u64::MAX;
+            }
+            step = step.saturating_mul(2);
+        }
+        // Burst `due` is due, and burst `due + step` is not.
+        while step > 1 {
+            step /= 2;
+            if is_due(due.saturating_add(step)) {
+                due += step;
+            }
+        }
+        (due - self.bursts)
+            .saturating_mul(u64::from(pace.burst))
+            .saturating_add(u64::from(self.left))
     }
 }
 
@@ -269,6 +302,18 @@ mod tests {
                 pace
             },
         )
+    }
+
+    #[test]
+    fn what_is_due_at_equal_distances_is_not_counted_one_by_one() {
+        let pace = Pace::constant(1e9);
+        let schedule = Schedule::new(&pace, 0, 1, 7);
+        let hour = 3600 * SECOND;
+        assert_eq!(schedule.due_before(&pace, hour, u64::MAX), hour);
+        assert_eq!(schedule.due_before(&pace, u64::MAX, 5), 5);
+        let never = Pace::ramp(2.0, 0.0, Duration::from_secs(3));
+        let schedule = Schedule::new(&never, 0, 1, 7);
+        assert_eq!(schedule.due_before(&never, u64::MAX, u64::MAX), 3);
     }
 
     proptest! {

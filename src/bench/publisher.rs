@@ -287,6 +287,10 @@ impl Publisher {
         }
     }
 
+    pub fn take_held_since(&mut self) -> Option<u64> {
+        self.held_since.take()
+    }
+
     /// This broker cannot take the message, so it cannot take any: they are all alike.
     fn give_up(&mut self, error: &PublishError, shared: &mut Shared) {
         self.limit = self.next;

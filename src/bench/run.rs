@@ -54,9 +54,10 @@ pub async fn run(
     }
     run.join();
     let recorder = run.whole();
+    run.check_connected(&recorder)?;
     let last = run.readings.cut(&recorder, run.began.elapsed());
     on_progress(&run.progress(Some(last)));
-    run.report(recorder)
+    Ok(run.report(recorder))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -383,12 +384,37 @@ impl Run {
         all
     }
 
-    fn report(self, recorder: Recorder) -> Result<Report, BenchError> {
+    /// There is a report when one connection came about, or none was refused.
+    fn check_connected(&mut self, recorder: &Recorder) -> Result<(), BenchError> {
+        let mut errors = self.finished.iter_mut();
+        match errors.find_map(|one| one.first_error.take()) {
+            Some(first) if recorder.counts.connected == 0 => Err(BenchError::NoConnection {
+                clients: self.plan.clients(),
+                first,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// When publishing ended, where it was time that ended it: what came to a stop before, as with a broker
+    /// that takes nothing more, was no rate until then alone.
+    fn time_was_up(&self) -> Option<Instant> {
+        let (began, ended) = self.publish_began.zip(self.publish_ended)?;
+        let duration = self.plan.stop.duration;
+        let planned = duration.map(|duration| began + self.plan.warmup + duration);
+        match planned {
+            Some(planned) if planned <= ended => Some(planned),
+            _ if self.interrupted => Some(ended),
+            _ => None,
+        }
+    }
+
+    fn report(self, recorder: Recorder) -> Report {
         let plan = &self.plan;
+        let time_was_up = self.time_was_up();
         let mut sent = vec![Sent::default(); plan.publishers.count];
         let mut got = vec![Got::default(); plan.subscribers.count];
         let mut efforts = Vec::new();
-        let mut first_error = None;
         let mut group = Vec::new();
         for finished in self.finished {
             if !finished.group.is_empty() {
@@ -401,15 +427,6 @@ impl Run {
                 got[index] = one;
             }
             efforts.push(finished.effort);
-            first_error = first_error.or(finished.first_error);
-        }
-        if recorder.counts.connected == 0
-            && let Some(first) = first_error
-        {
-            return Err(BenchError::NoConnection {
-                clients: plan.clients(),
-                first,
-            });
         }
         let terms = Terms {
             shape: &self.shape,
@@ -431,7 +448,8 @@ impl Run {
             publish: since(self.publish_ended, self.publish_began),
             drain: since(self.drained, self.publish_ended),
         };
-        let rates = Rates::new(&recorder, start_ns);
+        let end_ns = time_was_up.map_or(0, |end| clock.at(end).ns);
+        let rates = Rates::new(&recorder, start_ns, end_ns);
         let health = report::health(
             plan,
             &recorder,
@@ -440,7 +458,7 @@ impl Run {
             account.offered,
             rates.sent_per_s,
         );
-        Ok(Report {
+        Report {
             run: self.run,
             started: self.started,
             setup: Setup::new(plan),
@@ -457,7 +475,7 @@ impl Run {
             group,
             recorder,
             shape: self.shape.clone(),
-        })
+        }
     }
 }
 

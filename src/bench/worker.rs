@@ -235,7 +235,8 @@ impl Worker {
             batch_len: (OUTPUT_BUDGET / publishers.max(1)).clamp(MIN_BATCH_LEN, BATCH_LEN),
             publishing: false,
             start: 0,
-            end: u64::MAX,
+            // Nothing is due before publishing begins.
+            end: 0,
             measure_from: 0,
             warming_up: false,
             timers: Timers::default(),
@@ -676,6 +677,7 @@ impl Worker {
         let mut sent = Vec::new();
         let mut got = Vec::new();
         for connection in &mut self.connections {
+            connection.end_waits(&mut self.shared);
             let (was_ready, stayed) = (connection.was_ready(), connection.is_ready());
             let renewed = connection.was_renewed();
             match connection.role_mut() {

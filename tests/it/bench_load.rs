@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -122,12 +123,15 @@ fn what_a_slow_broker_did_not_take_is_offered_and_not_sent() {
         }
         peer.until_closed();
     });
-    let done =
-        mozzie("bench --json --subscribers 0 -q 1 -M 1 --rate 100/s --duration 1s --drain 200ms")
-            .at(broker.port)
-            .run();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let done = mozzie("bench --subscribers 0 -q 1 -M 1 --rate 100/s --duration 1s --drain 200ms")
+        .at(broker.port)
+        .option("--json", file.path())
+        .run();
     broker.finish();
-    let json = json(&done);
+    let text = done.stdout_text();
+    assert!(text.contains("  offered                     100"), "{done}");
+    let json: Value = serde_json::from_reader(file.as_file()).unwrap();
     assert_eq!(figure(&json, "offered"), 100.0);
     assert!(figure(&json, "sent") <= 11.0);
     assert_eq!(figure(&json, "acknowledged"), 10.0);
@@ -419,6 +423,32 @@ fn a_broker_that_is_not_there_yet_is_waited_for_when_that_is_wanted() {
 }
 
 #[test]
+fn a_load_with_a_rate_ends_though_its_publishing_never_began() {
+    mozzie("bench --rate 100 --duration 1m")
+        .at(free_port())
+        .run()
+        .fails(3, &["none of 2 connections succeeded"]);
+    let (send, connected) = mpsc::channel();
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.accept();
+        peer.connect();
+        send.send(()).unwrap();
+        peer.until_closed();
+    });
+    let run = mozzie("bench --json --subscribers 0 --rate 100 --duration 1m")
+        .at(broker.port)
+        .start();
+    connected.recv().unwrap();
+    run.signal("INT");
+    let done = run.finish();
+    broker.finish();
+    done.status(130);
+    let json = json(&done);
+    assert_eq!(json["interrupted"], true);
+    assert_eq!(figure(&json, "offered"), 0.0);
+}
+
+#[test]
 fn a_broker_without_the_version_is_refused_with_the_next_step() {
     for (options, hint) in [("-m text", "use -V 311"), ("", "wants another version")] {
         let broker = Scripted::start(|door: &Door| {
@@ -451,6 +481,69 @@ fn numbers_that_make_no_load_are_refused() {
             .args(options)
             .run()
             .fails(2, &[words]);
+    }
+}
+
+#[test]
+fn subscribers_that_cannot_hear_what_is_published_are_no_silent_success() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut subscriber = door.welcome();
+        subscriber.grant();
+        acknowledge(&mut door.welcome(), 5, |_| {});
+        subscriber.drain();
+    });
+    let done = mozzie("bench -n 5 -t a --filter b --workers 1")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(0);
+    let text = done.stdout_text();
+    assert!(text.contains("no filter matches a topic"), "{done}");
+}
+
+#[test]
+fn a_window_of_nothing_is_as_wide_as_the_broker_has_it() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut peer = door.welcome();
+        let all: Vec<_> = (0..30).map(|_| peer.expect(wire::PUBLISH)).collect();
+        for publish in all {
+            peer.send(wire::ack(wire::PUBACK, publish.id()));
+        }
+        peer.drain();
+    });
+    let json = json(
+        &mozzie("bench --json -n 30 -q 1 -M 0 --subscribers 0")
+            .at(broker.port)
+            .run(),
+    );
+    broker.finish();
+    whole(&json);
+    assert_eq!(figure(&json, "acknowledged"), 30.0);
+}
+
+#[test]
+fn a_rate_is_that_of_the_whole_time_when_a_broker_takes_nothing_more() {
+    for options in ["", "--rate 100"] {
+        let broker = Scripted::start(|door: &Door| {
+            let mut peer = door.welcome();
+            for _ in 0..20 {
+                peer.expect(wire::PUBLISH);
+            }
+            peer.until_closed();
+        });
+        let done = mozzie("bench --json -q 1 --subscribers 0 --duration 1s --drain 100ms")
+            .args(options)
+            .at(broker.port)
+            .run();
+        broker.finish();
+        done.status(8);
+        let json = json(&done);
+        assert_eq!(figure(&json, "sent"), 20.0);
+        let rate = figure(&json, "sent_rate");
+        assert!(rate <= 20.5, "{rate}");
+        if !options.is_empty() {
+            assert!(figure(&json, "socket_full") > 0.5, "{json}");
+        }
     }
 }
 

@@ -148,7 +148,7 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
         } else {
             String::new()
         };
-        parts.push(format!("{min}{} bytes", grouped(max as u64)));
+        parts.push(min + &plural(max, "byte"));
         if let Some(pace) = setup.pace {
             let (from, to, over) = pace.course();
             parts.push(if over.is_zero() {
@@ -174,10 +174,18 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
     let rates = &report.rates;
     let figure = |count: u64, per_s: f64| format!("{:>15}{:>15}/s", grouped(count), rate(per_s));
     let number = |count: u64| format!("{:>15}", grouped(count));
+    if report.setup.publishers.count + report.setup.subscribers.count == 0 {
+        return Ok(());
+    }
     let width = NAME + 2;
     let heading = format!("{:<width$}{:>15}{:>17}", "messages", "count", "rate");
     table.heading(&heading)?;
     if report.setup.publishers.count > 0 {
+        let offered = report.account.offered;
+        if offered > counts.sent {
+            let rest = number(offered) + "  due until the end, and not all sent";
+            table.alarm("offered", &rest)?;
+        }
         table.line("sent", &figure(counts.sent, rates.sent_per_s))?;
         if report.setup.publishers.qos != QoS::AtMostOnce {
             let figure = figure(counts.acknowledged, rates.acknowledged_per_s);
@@ -206,6 +214,9 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
         } else {
             table.line("lost", &lost)?;
         }
+    } else if report.is_unheard() {
+        let rest = number(0) + "  no filter matches a topic that is published to";
+        table.alarm("expected", &rest)?;
     }
     let odd = [
         (
