@@ -42,12 +42,13 @@ pub fn render_report(report: &Report, look: Look, out: &mut impl Write) -> io::R
     verdict(report, &mut table)
 }
 
-/// One line without its end: phase, elapsed, rate, acknowledged, p99, missing, time left.
+/// One line without its end: phase, elapsed and time left, rate, acknowledged, p99, missing; what is most wanted
+/// first, because a narrow terminal cuts it.
 pub fn render_progress(progress: &Progress) -> String {
     let mut line = format!("{} {}s", phase(progress.phase), progress.elapsed.as_secs());
+    // Writing to a string cannot fail.
     if progress.phase == Phase::Connecting {
         let (open, clients) = (progress.open as u64, progress.clients as u64);
-        // Writing to a string cannot fail.
         let _ = write!(
             line,
             "  {} of {} connected",
@@ -56,15 +57,15 @@ pub fn render_progress(progress: &Progress) -> String {
         );
         return line;
     }
+    if let Some(left) = progress.left {
+        let _ = write!(line, ", {}s left", left.as_secs_f64().round());
+    }
     let counts = &progress.counts;
     if counts.sent > 0 {
         let _ = write!(line, "  sent {}/s", rate(progress.sent_per_s));
     }
     if counts.acknowledged > 0 {
         let _ = write!(line, "  acked {}", grouped(counts.acknowledged));
-    }
-    if counts.received > 0 {
-        let _ = write!(line, "  received {}/s", rate(progress.received_per_s));
     }
     if let Some(p99) = progress.p99 {
         let _ = write!(line, "  p99 {}", duration(p99));
@@ -75,8 +76,8 @@ pub fn render_progress(progress: &Progress) -> String {
     if counts.broken > 0 {
         let _ = write!(line, "  {} broken", grouped(counts.broken));
     }
-    if let Some(left) = progress.left {
-        let _ = write!(line, "  {}s left", left.as_secs_f64().round());
+    if counts.received > 0 {
+        let _ = write!(line, "  received {}/s", rate(progress.received_per_s));
     }
     line
 }
