@@ -55,11 +55,18 @@ pub enum BenchError {
     #[error("a worker thread died")]
     WorkerDied,
     /// Not one of the connections came about.
-    #[error("none of {clients} connections succeeded: {first}")]
+    #[error("{}: {first}", none_of(*clients))]
     NoConnection {
         clients: usize,
         first: ConnectionError,
     },
+}
+
+fn none_of(clients: usize) -> String {
+    match clients {
+        1 => "the one connection did not succeed".to_owned(),
+        clients => format!("none of {clients} connections succeeded"),
+    }
 }
 
 impl BenchError {
@@ -69,9 +76,8 @@ impl BenchError {
             Self::Plan(error) => match error {
                 PlanError::NoClients => Some("ask for publishers, subscribers or idle connections"),
                 PlanError::NoEnd => Some("give a number of messages, a duration or both"),
-                PlanError::NobodyPublishes | PlanError::NobodyToPace => {
-                    Some("give a duration, or add a publisher")
-                }
+                PlanError::NobodyPublishes => Some("give a duration, or add a publisher"),
+                PlanError::NobodyToPace => Some("leave it out, or add a publisher"),
                 PlanError::DriesUp(_) => Some("let the ramp end above 0, or give a duration"),
                 PlanError::Topic(_) => {
                     Some("a topic name has no wildcards; {i} stands for the connection's number")

@@ -222,9 +222,9 @@ pub enum PlanError {
     TooManyPublishers(usize),
     #[error("neither a number of messages nor a duration: the run would not end")]
     NoEnd,
-    #[error("a number of messages without a publisher")]
+    #[error("a number of messages (-n) without a publisher")]
     NobodyPublishes,
-    #[error("a rate without a publisher")]
+    #[error("a rate (--rate, --ramp) without a publisher")]
     NobodyToPace,
     #[error("the rate falls to nothing before {0} messages are sent")]
     DriesUp(u64),
@@ -244,7 +244,7 @@ pub enum PlanError {
     Zero(&'static str),
     #[error("connections would have the same client identifier, '{0}'")]
     SameClientId(String),
-    #[error("{rows} client identifiers for {clients} connections")]
+    #[error("--credentials has client identifiers for {rows} of {clients} connections")]
     FewClientIds { rows: usize, clients: usize },
     #[error("the name {0}")]
     Name(#[from] TextError),

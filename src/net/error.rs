@@ -167,7 +167,7 @@ impl DialError {
             } => return connect_hint(*peer, error, tried),
             Self::Bind { error, .. } => match error.kind() {
                 io::ErrorKind::AddrNotAvailable => {
-                    "-A takes an address of one of this machine's interfaces"
+                    "use an address of one of this machine's interfaces"
                 }
                 io::ErrorKind::AddrInUse => {
                     "every local port of that address is taken; use fewer connections"

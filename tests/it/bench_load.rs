@@ -284,7 +284,7 @@ fn credentials_come_from_the_lines_of_a_file() {
             .at(broker.port)
             .run()
     };
-    bench(3).fails(2, &["2 client identifiers for 3 connections"]);
+    bench(3).fails(2, &["client identifiers for 2 of 3 connections"]);
     bench(2);
     broker.finish();
 }
@@ -470,10 +470,28 @@ fn a_broker_without_the_version_is_refused_with_the_next_step() {
 }
 
 #[test]
+fn the_help_names_every_place_of_a_template() {
+    for options in ["--help", "--help-all"] {
+        let done = mozzie("bench").arg(options).run();
+        let text = done.stdout_text();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
+        for place in [
+            "{i}", "{c}", "{role}", "{client}", "{user}", "{n}", "{time}", "{random}",
+        ] {
+            assert!(text.contains(&format!("{place} ")), "{place}: {done}");
+        }
+    }
+}
+
+#[test]
 fn numbers_that_make_no_load_are_refused() {
     for (options, words) in [
-        ("-n 0", "the number of messages is zero"),
+        ("-n 0", "'0' is none at all"),
         ("--duration 0s", "--duration"),
+        ("--ramp 0..0 over 1s", "--ramp: '0..0 over 1s' is no rate"),
+        ("--publishers 0 -n 5", "-n"),
+        ("--publishers 0 --rate 5", "--rate"),
         ("--stamp payload --size 15", "no room for a stamp"),
         ("--stamp property -V 311", "--stamp property needs MQTT 5"),
     ] {
