@@ -196,6 +196,12 @@ impl Report {
         self.counts().duplicated + self.account.surplus
     }
 
+    /// Connections, with TLS handshakes, per second, until all had been tried.
+    pub fn connected_per_s(&self) -> Option<f64> {
+        let seconds = self.times.connect.as_secs_f64();
+        (seconds > 0.0).then(|| self.counts().connected as f64 / seconds)
+    }
+
     /// How near the run came to what this machine can do.
     pub fn ceiling_share(&self) -> Option<f64> {
         let ceiling = self.ceiling.filter(|ceiling| *ceiling > 0.0)?;

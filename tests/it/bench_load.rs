@@ -600,11 +600,19 @@ fn slow_subscribers_get_everything_in_the_end() {
 fn a_connect_rate_spreads_the_connections() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
-    let json = run(
-        &broker,
-        "--shape connections:20 --connect-rate 50/s --duration 100ms",
-    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let done = mozzie("bench --shape connections:20 --connect-rate 50/s --duration 100ms")
+        .at(broker.port)
+        .option("--json", file.path())
+        .run();
+    let json: Value = serde_json::from_reader(file.as_file()).unwrap();
     assert_eq!(figure(&json, "connected"), 20.0);
+    assert!(figure(&json, "connected_rate") < 20.0 / 0.3, "{json}");
+    let text = done.stdout_text();
+    assert!(
+        text.contains("  connecting      20 connections, "),
+        "{done}"
+    );
     // The twentieth comes at the earliest 0.38 s after the first; two workers count for themselves.
     assert!(figure(&json, "connect_time") > 0.3e9, "{json}");
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::json::{Object, array, quoted};
-use super::{grouped, rate};
+use super::{plural, rate};
 use crate::bench::{Condition, Search, Trial};
 
 /// Writes the runs and what they showed.
@@ -19,8 +19,8 @@ pub fn render_found(search: &Search, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "highest rate that holds: {}/s", rate(highest))?;
             writeln!(
                 out,
-                "  {} runs, {}/s to {}/s reached{}",
-                grouped(found.runs as u64),
+                "  {}, {}/s to {}/s reached{}",
+                plural(found.runs, "run"),
                 rate(low),
                 rate(high),
                 if found.confirmed {

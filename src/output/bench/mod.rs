@@ -19,6 +19,9 @@ pub use json::render_json;
 /// Width of the column that names a line.
 const NAME: usize = 16;
 
+/// From so many connections on it says something how many came about in a second.
+const MANY: u64 = 10;
+
 /// How the result is to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
@@ -387,6 +390,13 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             duration(times.drain)
         ),
     )?;
+    let connected = report.counts().connected;
+    if let Some(per_s) = report.connected_per_s()
+        && connected >= MANY
+    {
+        let rest = format!("{} connections, {}/s", grouped(connected), rate(per_s));
+        table.line("connecting", &rest)?;
+    }
     if let Some(cpu) = report.cpu() {
         let mut rest = format!(
             "{} in {}",
