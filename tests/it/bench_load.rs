@@ -369,6 +369,40 @@ fn a_broken_connection_is_made_again_when_that_is_wanted() {
 }
 
 #[test]
+fn what_is_sent_late_for_want_of_a_connection_is_not_the_generators_fault() {
+    for qos in ["0", "1"] {
+        let broker = Scripted::start(|door: &Door| {
+            let mut first = door.welcome();
+            for _ in 0..10 {
+                let publish = first.expect(wire::PUBLISH);
+                if publish.qos() > 0 {
+                    first.send(wire::ack(wire::PUBACK, publish.id()));
+                }
+            }
+            first.close();
+            let mut second = door.welcome();
+            while let Some(frame) = second.next() {
+                if frame.kind() == wire::PUBLISH && frame.qos() > 0 {
+                    second.send(wire::ack(wire::PUBACK, frame.id()));
+                }
+            }
+        });
+        // The pause is half a second at least.
+        let done = mozzie("bench --json --subscribers 0 --rate 100 --duration 3s --reconnect")
+            .option("-q", qos)
+            .option("--retry-delay", "1s")
+            .at(broker.port)
+            .run();
+        broker.finish();
+        let json = json(&done);
+        assert_eq!(figure(&json, "reconnected"), 1.0);
+        assert!(figure(&json, "send_lag_max") > 0.4e9, "{json}");
+        assert!(figure(&json, "socket_full") > 0.1, "{json}");
+        assert_eq!(json["invalid"], Value::Null, "{json}");
+    }
+}
+
+#[test]
 fn pauses_before_connecting_again_grow_and_attempts_are_counted() {
     let broker = Scripted::start(|door: &Door| {
         let mut first = door.welcome();
