@@ -79,7 +79,7 @@ impl BenchError {
                 PlanError::NobodyPublishes => Some("give a duration, or add a publisher"),
                 PlanError::NobodyToPace => Some("leave it out, or add a publisher"),
                 PlanError::DriesUp(_) => Some("let the ramp end above 0, or give a duration"),
-                PlanError::Topic(_) => {
+                PlanError::Topic(_) | PlanError::BoundTopic { .. } => {
                     Some("a topic name has no wildcards; {i} stands for the connection's number")
                 }
                 PlanError::ChangingFilter => {

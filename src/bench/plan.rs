@@ -229,7 +229,10 @@ pub enum PlanError {
     #[error("the rate falls to nothing before {0} messages are sent")]
     DriesUp(u64),
     #[error("the topic {0}")]
-    Topic(#[from] TopicError),
+    Topic(TopicError),
+    /// What a template has become.
+    #[error("the topic '{topic}' {why}")]
+    BoundTopic { topic: String, why: TopicError },
     #[error("a topic filter cannot change with the message")]
     ChangingFilter,
     #[error(transparent)]
@@ -247,7 +250,20 @@ pub enum PlanError {
     #[error("--credentials has client identifiers for {rows} of {clients} connections")]
     FewClientIds { rows: usize, clients: usize },
     #[error("the name {0}")]
-    Name(#[from] TextError),
+    Name(TextError),
+}
+
+// Not as a source: it is in the text already.
+impl From<TopicError> for PlanError {
+    fn from(error: TopicError) -> Self {
+        Self::Topic(error)
+    }
+}
+
+impl From<TextError> for PlanError {
+    fn from(error: TextError) -> Self {
+        Self::Name(error)
+    }
 }
 
 /// What a connection is there for.
@@ -478,8 +494,10 @@ impl BenchPlan {
         let mut longest = 0;
         for index in [0, self.publishers.count.saturating_sub(1)] {
             let topic = self.topic_text(index);
-            topic::parse_name(&topic)?;
             longest = longest.max(topic.len());
+            if let Err(why) = topic::parse_name(&topic) {
+                return Err(PlanError::BoundTopic { topic, why });
+            }
         }
         for index in [0, self.subscribers.count.saturating_sub(1)] {
             for filter in self.filters(&self.names(RoleName::Subscriber, index))? {

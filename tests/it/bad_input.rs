@@ -256,6 +256,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bench --size 64 -m x", &["--size", "--message"]),
     ("bench --filter a/#/b", &["--filter", "a/#/b"]),
     ("bench --filter a/{n}", &["--filter", "a/{n}"]),
+    ("bench -t a/{client} -i b#", &["'a/b#-p0'"]),
     ("bench --shared a/b", &["--shared", "a/b"]),
     ("bench --shape star", &["'star'"]),
     ("bench --source-ip here", &["'here'"]),
