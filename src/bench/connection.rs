@@ -115,6 +115,16 @@ impl Connection {
         }
     }
 
+    /// Adds up what it still waits for, until publishing ended.
+    pub fn end_waits(&mut self, shared: &mut Shared) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            let waits = [self.socket.take_full_since(), publisher.take_held_since()];
+            for since in waits.into_iter().flatten() {
+                shared.recorder.socket_full_ns += shared.end.saturating_sub(since);
+            }
+        }
+    }
+
     pub fn wake(&self) {
         self.socket.wake();
     }

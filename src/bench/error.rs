@@ -91,11 +91,10 @@ impl BenchError {
             Self::Plan(error) => match error {
                 PlanError::NoClients => Some("ask for publishers, subscribers or idle connections"),
                 PlanError::NoEnd => Some("give a number of messages, a duration or both"),
-                PlanError::NobodyPublishes | PlanError::NobodyToPace => {
-                    Some("give a duration, or add a publisher")
-                }
+                PlanError::NobodyPublishes => Some("give a duration, or add a publisher"),
+                PlanError::NobodyToPace => Some("leave it out, or add a publisher"),
                 PlanError::DriesUp(_) => Some("let the ramp end above 0, or give a duration"),
-                PlanError::Topic(_) => {
+                PlanError::Topic(_) | PlanError::BoundTopic { .. } => {
                     Some("a topic name has no wildcards; {i} stands for the connection's number")
                 }
                 PlanError::ChangingFilter => {

@@ -58,6 +58,7 @@ const PLAIN: &[(&str, Unit, Get)] = &[
     ("received_rate", Unit::PerSecond, |r| {
         Some(r.rates.received_per_s)
     }),
+    ("connected_rate", Unit::PerSecond, Report::connected_per_s),
     ("planned_rate", Unit::PerSecond, |r| {
         r.health.rate.map(|rate| rate.planned_per_s)
     }),

@@ -104,7 +104,7 @@ pub struct Publishers {
     pub count: usize,
     pub qos: QoS,
     pub retain: bool,
-    /// Unacknowledged messages of one publisher at QoS 1 and 2.
+    /// Unacknowledged messages of one publisher at QoS 1 and 2; 0 for as many as the broker takes.
     pub in_flight: u16,
 }
 
@@ -185,15 +185,11 @@ impl BenchPlan {
     }
 
     /// Messages per second over all publishers that were to be sent when publishing took so long, on
-    /// average from the end of the warm-up on; absent in a closed loop.
+    /// average from the end of the warm-up on; absent in a closed loop, and when it did not take that long.
     pub fn rate(&self, publishing: Duration) -> Option<f64> {
         let pace = self.pace.as_ref()?;
         let (from, to) = (self.warmup.as_secs_f64(), publishing.as_secs_f64());
-        Some(if to > from {
-            (pace.due_by(to) - pace.due_by(from)) / (to - from)
-        } else {
-            pace.peak()
-        })
+        (to > from).then(|| (pace.due_by(to) - pace.due_by(from)) / (to - from))
     }
 
     pub fn clients(&self) -> usize {

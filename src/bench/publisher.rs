@@ -31,7 +31,7 @@ pub struct Publisher {
     text: Option<Arc<Template>>,
     /// Absent in a closed loop.
     schedule: Option<Schedule>,
-    /// Since when a message is due that the window does not let go, in ns.
+    /// Since when a message is due that the window does not let go, or there is no connection, in ns.
     held_since: Option<u64>,
     /// Number of the next message.
     next: u64,
@@ -175,8 +175,8 @@ impl Publisher {
         let mut room = self.limit - self.next;
         if publishers.qos != QoS::AtMostOnce {
             room = room.min(session.room() as u64);
-            self.note_window(room, now, shared);
         }
+        self.note_window(room, now, shared);
         self.batch.start = written + session.output().len() as u64;
         self.batch.ends.clear();
         self.batch.sent = 0;
@@ -285,6 +285,17 @@ impl Publisher {
         } else if let Some(since) = self.held_since.take() {
             shared.recorder.socket_full_ns += now.ns.saturating_sub(since);
         }
+    }
+
+    /// There is no connection, so nothing that is due can be sent; the generator is not to blame.
+    pub fn hold(&mut self, now: Now, shared: &Shared) {
+        if self.schedule.is_some() && shared.publishing && !self.is_done() {
+            self.held_since.get_or_insert(now.ns);
+        }
+    }
+
+    pub fn take_held_since(&mut self) -> Option<u64> {
+        self.held_since.take()
     }
 
     /// This broker cannot take the message, so it cannot take any: they are all alike.

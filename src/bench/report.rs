@@ -160,9 +160,11 @@ pub struct Rates {
 
 impl Rates {
     /// `start_ns` is the instant from which messages count: the first publish, or the end of the warm-up.
-    pub(super) fn new(recorder: &Recorder, start_ns: u64) -> Self {
+    /// Until `end_ns` there was time for more; later ones that count have made it longer.
+    pub(super) fn new(recorder: &Recorder, start_ns: u64, end_ns: u64) -> Self {
         let rate = |count: u64, last: u64| {
-            let seconds = Duration::from_nanos(last.saturating_sub(start_ns)).as_secs_f64();
+            let end = last.max(end_ns);
+            let seconds = Duration::from_nanos(end.saturating_sub(start_ns)).as_secs_f64();
             if seconds > 0.0 {
                 count as f64 / seconds
             } else {
@@ -183,9 +185,23 @@ impl Report {
         &self.recorder.counts
     }
 
+    /// There are publishers and subscribers, but nobody is subscribed to what is published.
+    pub fn is_unheard(&self) -> bool {
+        let publishers = self.setup.publishers.count;
+        publishers > 0
+            && self.setup.subscribers.count > 0
+            && (0..publishers).all(|one| self.shape.deliveries_of(one) == 0)
+    }
+
     /// Messages that came more often than once.
     pub fn duplicated(&self) -> u64 {
         self.counts().duplicated + self.account.surplus
+    }
+
+    /// Connections, with TLS handshakes, per second, until all had been tried.
+    pub fn connected_per_s(&self) -> Option<f64> {
+        let seconds = self.times.connect.as_secs_f64();
+        (seconds > 0.0).then(|| self.counts().connected as f64 / seconds)
     }
 
     /// How near the run came to what this machine can do.

@@ -53,9 +53,10 @@ pub async fn run(
     }
     run.join();
     let recorder = run.whole();
+    let hint = run.check_connected(&recorder)?;
     let last = run.readings.cut(&recorder, run.began.elapsed());
     on_progress(&run.progress(Some(last)));
-    run.report(recorder)
+    Ok(run.report(recorder, hint))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -451,6 +451,7 @@ impl Worker {
         let mut sent = Vec::new();
         let mut got = Vec::new();
         for connection in &mut self.connections {
+            connection.end_waits(&mut self.shared);
             let (was_ready, stayed) = (connection.was_ready(), connection.is_ready());
             let renewed = connection.was_renewed();
             match connection.role_mut() {

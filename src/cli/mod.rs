@@ -465,11 +465,14 @@ impl Line {
     }
 }
 
+/// What keeps clap from taking `{n}` for the end of a line. It is not printed.
+pub(crate) const UNSPLIT: char = '\u{2060}';
+
 impl Stopped {
     fn of(error: clap::Error, verb: Option<&str>) -> Self {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Self::Help(error.render().to_string())
+                Self::Help(error.render().to_string().replace(UNSPLIT, ""))
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if verb.is_none() => {
                 Self::Error(Error::usage(

@@ -77,6 +77,14 @@ impl fmt::Display for Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount(pub u64);
 
+/// An amount that is not zero.
+pub fn some_amount(typed: &str) -> Result<Amount, String> {
+    match typed.parse::<Amount>()? {
+        Amount(0) => Err(format!("'{typed}' is none at all (use more than 0)")),
+        amount => Ok(amount),
+    }
+}
+
 impl FromStr for Amount {
     type Err = String;
 

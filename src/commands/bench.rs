@@ -4,6 +4,7 @@ mod files;
 mod find_max;
 mod plan;
 mod result;
+mod result_file;
 mod self_test;
 mod wait;
 

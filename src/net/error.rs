@@ -175,7 +175,7 @@ impl DialError {
             } => return connect_hint(*peer, error, tried),
             Self::Bind { error, .. } => match error.kind() {
                 io::ErrorKind::AddrNotAvailable => {
-                    "give an address of one of this machine's interfaces"
+                    "use an address of one of this machine's interfaces"
                 }
                 _ => return None,
             },

@@ -20,6 +20,10 @@ impl Palette {
         }
     }
 
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     /// What is appended from here on is coloured.
     pub fn begin(self, color: Color, out: &mut Vec<u8>) {
         if self.on {

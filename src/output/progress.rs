@@ -3,6 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::termios;
+
+use super::terminal::one_line;
+
+/// What terminals have when they do not say.
+const USUAL_COLUMNS: usize = 80;
+
 /// Something is on the line. There is one terminal, so there is one such line.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
@@ -26,7 +33,8 @@ impl ProgressLine {
     pub fn show(&mut self, text: &str) {
         if self.terminal {
             SHOWN.store(true, Ordering::Relaxed);
-            write(text);
+            // A line that is wrapped could not be taken back.
+            write(&one_line(text.as_bytes(), columns() - 1));
         }
     }
 }
@@ -41,6 +49,13 @@ impl Drop for ProgressLine {
 pub(super) fn make_room() {
     if SHOWN.swap(false, Ordering::Relaxed) {
         write("");
+    }
+}
+
+fn columns() -> usize {
+    match termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => USUAL_COLUMNS,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -122,12 +123,15 @@ fn what_a_slow_broker_did_not_take_is_offered_and_not_sent() {
         }
         peer.until_closed();
     });
-    let done =
-        mozzie("bench --json --subscribers 0 -q 1 -M 1 --rate 100/s --duration 1s --drain 200ms")
-            .at(broker.port)
-            .run();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let done = mozzie("bench --subscribers 0 -q 1 -M 1 --rate 100/s --duration 1s --drain 200ms")
+        .at(broker.port)
+        .option("--json", file.path())
+        .run();
     broker.finish();
-    let json = json(&done);
+    let text = done.stdout_text();
+    assert!(text.contains("  offered                     100"), "{done}");
+    let json: Value = serde_json::from_reader(file.as_file()).unwrap();
     assert_eq!(figure(&json, "offered"), 100.0);
     assert!(figure(&json, "sent") <= 11.0);
     assert_eq!(figure(&json, "acknowledged"), 10.0);
@@ -280,7 +284,7 @@ fn credentials_come_from_the_lines_of_a_file() {
             .at(broker.port)
             .run()
     };
-    bench(3).fails(2, &["2 client identifiers for 3 connections"]);
+    bench(3).fails(2, &["client identifiers for 2 of 3 connections"]);
     bench(2);
     broker.finish();
 }
@@ -362,6 +366,40 @@ fn a_broken_connection_is_made_again_when_that_is_wanted() {
     assert_eq!(figure(&json, "acknowledged"), 20.0);
     assert_eq!(figure(&json, "broken"), 1.0);
     assert_eq!(figure(&json, "reconnected"), 1.0);
+}
+
+#[test]
+fn what_is_sent_late_for_want_of_a_connection_is_not_the_generators_fault() {
+    for qos in ["0", "1"] {
+        let broker = Scripted::start(|door: &Door| {
+            let mut first = door.welcome();
+            for _ in 0..10 {
+                let publish = first.expect(wire::PUBLISH);
+                if publish.qos() > 0 {
+                    first.send(wire::ack(wire::PUBACK, publish.id()));
+                }
+            }
+            first.close();
+            let mut second = door.welcome();
+            while let Some(frame) = second.next() {
+                if frame.kind() == wire::PUBLISH && frame.qos() > 0 {
+                    second.send(wire::ack(wire::PUBACK, frame.id()));
+                }
+            }
+        });
+        // The pause is half a second at least.
+        let done = mozzie("bench --json --subscribers 0 --rate 100 --duration 3s --reconnect")
+            .option("-q", qos)
+            .option("--retry-delay", "1s")
+            .at(broker.port)
+            .run();
+        broker.finish();
+        let json = json(&done);
+        assert_eq!(figure(&json, "reconnected"), 1.0);
+        assert!(figure(&json, "send_lag_max") > 0.4e9, "{json}");
+        assert!(figure(&json, "socket_full") > 0.1, "{json}");
+        assert_eq!(json["invalid"], Value::Null, "{json}");
+    }
 }
 
 #[test]
@@ -453,6 +491,32 @@ fn a_profile_for_other_verbs_may_say_how_to_connect_again() {
 }
 
 #[test]
+fn a_load_with_a_rate_ends_though_its_publishing_never_began() {
+    mozzie("bench --rate 100 --duration 1m")
+        .at(free_port())
+        .run()
+        .fails(3, &["none of 2 connections succeeded"]);
+    let (send, connected) = mpsc::channel();
+    let broker = Scripted::start(move |door| {
+        let mut peer = door.accept();
+        peer.connect();
+        send.send(()).unwrap();
+        peer.until_closed();
+    });
+    let run = mozzie("bench --json --subscribers 0 --rate 100 --duration 1m")
+        .at(broker.port)
+        .start();
+    connected.recv().unwrap();
+    run.signal("INT");
+    let done = run.finish();
+    broker.finish();
+    done.status(130);
+    let json = json(&done);
+    assert_eq!(json["interrupted"], true);
+    assert_eq!(figure(&json, "offered"), 0.0);
+}
+
+#[test]
 fn a_broker_without_the_version_is_refused_with_the_next_step() {
     for (options, hint) in [("-m text", "use -V 311"), ("", "wants another version")] {
         let broker = Scripted::start(|door: &Door| {
@@ -480,10 +544,28 @@ fn the_only_connection_says_alone_why_it_failed() {
 }
 
 #[test]
+fn the_help_names_every_place_of_a_template() {
+    for options in ["--help", "--help-all"] {
+        let done = mozzie("bench").arg(options).run();
+        let text = done.stdout_text();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
+        for place in [
+            "{i}", "{c}", "{role}", "{client}", "{user}", "{n}", "{time}", "{random}",
+        ] {
+            assert!(text.contains(&format!("{place} ")), "{place}: {done}");
+        }
+    }
+}
+
+#[test]
 fn numbers_that_make_no_load_are_refused() {
     for (options, words) in [
-        ("-n 0", "the number of messages is zero"),
+        ("-n 0", "'0' is none at all"),
         ("--duration 0s", "--duration"),
+        ("--ramp 0..0 over 1s", "--ramp: '0..0 over 1s' is no rate"),
+        ("--publishers 0 -n 5", "-n"),
+        ("--publishers 0 --rate 5", "--rate"),
         ("--stamp payload --size 15", "no room for a stamp"),
         ("--stamp property -V 311", "--stamp property needs MQTT 5"),
     ] {
@@ -491,6 +573,69 @@ fn numbers_that_make_no_load_are_refused() {
             .args(options)
             .run()
             .fails(2, &[words]);
+    }
+}
+
+#[test]
+fn subscribers_that_cannot_hear_what_is_published_are_no_silent_success() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut subscriber = door.welcome();
+        subscriber.grant();
+        acknowledge(&mut door.welcome(), 5, |_| {});
+        subscriber.drain();
+    });
+    let done = mozzie("bench -n 5 -t a --filter b --workers 1")
+        .at(broker.port)
+        .run();
+    broker.finish();
+    done.status(0);
+    let text = done.stdout_text();
+    assert!(text.contains("no filter matches a topic"), "{done}");
+}
+
+#[test]
+fn a_window_of_nothing_is_as_wide_as_the_broker_has_it() {
+    let broker = Scripted::start(|door: &Door| {
+        let mut peer = door.welcome();
+        let all: Vec<_> = (0..30).map(|_| peer.expect(wire::PUBLISH)).collect();
+        for publish in all {
+            peer.send(wire::ack(wire::PUBACK, publish.id()));
+        }
+        peer.drain();
+    });
+    let json = json(
+        &mozzie("bench --json -n 30 -q 1 -M 0 --subscribers 0")
+            .at(broker.port)
+            .run(),
+    );
+    broker.finish();
+    whole(&json);
+    assert_eq!(figure(&json, "acknowledged"), 30.0);
+}
+
+#[test]
+fn a_rate_is_that_of_the_whole_time_when_a_broker_takes_nothing_more() {
+    for options in ["", "--rate 100"] {
+        let broker = Scripted::start(|door: &Door| {
+            let mut peer = door.welcome();
+            for _ in 0..20 {
+                peer.expect(wire::PUBLISH);
+            }
+            peer.until_closed();
+        });
+        let done = mozzie("bench --json -q 1 --subscribers 0 --duration 1s --drain 100ms")
+            .args(options)
+            .at(broker.port)
+            .run();
+        broker.finish();
+        done.status(8);
+        let json = json(&done);
+        assert_eq!(figure(&json, "sent"), 20.0);
+        let rate = figure(&json, "sent_rate");
+        assert!(rate <= 20.5, "{rate}");
+        if !options.is_empty() {
+            assert!(figure(&json, "socket_full") > 0.5, "{json}");
+        }
     }
 }
 
@@ -529,11 +674,19 @@ fn slow_subscribers_get_everything_in_the_end() {
 fn a_connect_rate_spreads_the_connections() {
     needs!("mosquitto");
     let broker = Mosquitto::start();
-    let json = run(
-        &broker,
-        "--shape connections:20 --connect-rate 50/s --duration 100ms",
-    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let done = mozzie("bench --shape connections:20 --connect-rate 50/s --duration 100ms")
+        .at(broker.port)
+        .option("--json", file.path())
+        .run();
+    let json: Value = serde_json::from_reader(file.as_file()).unwrap();
     assert_eq!(figure(&json, "connected"), 20.0);
+    assert!(figure(&json, "connected_rate") < 20.0 / 0.3, "{json}");
+    let text = done.stdout_text();
+    assert!(
+        text.contains("  connecting      20 connections, "),
+        "{done}"
+    );
     // The twentieth comes at the earliest 0.38 s after the first; two workers count for themselves.
     assert!(figure(&json, "connect_time") > 0.3e9, "{json}");
 }

@@ -675,6 +675,48 @@ fn files_are_opened_first_and_hold_the_whole_run() {
 }
 
 #[test]
+fn a_run_without_a_result_leaves_the_files_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("old.json"), "an earlier result").unwrap();
+    std::fs::write(path("old.csv"), "earlier rows").unwrap();
+    mozzie("bench -n 5")
+        .at(crate::support::free_port())
+        .option("--json", path("old.json"))
+        .option("--csv", path("old.csv"))
+        .option("--hdr", path("new.hlog"))
+        .run()
+        .fails(3, &["cannot connect"]);
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    assert_eq!(read("old.json"), "an earlier result");
+    assert_eq!(read("old.csv"), "earlier rows");
+    assert!(!path("new.hlog").exists());
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_in_the_files_all_the_same() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("skipped: no /dev/full here");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json");
+    let broker = Scripted::start(|door| serve(door, 0, 0, honest));
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_mozzie"))
+        .args(["bench", "--drain", "300ms", "--workers", "1"])
+        .args(["-n", &MESSAGES.to_string(), "-h", "127.0.0.1"])
+        .args(["-p", &broker.port.to_string(), "--json"])
+        .arg(&json)
+        .stdout(full)
+        .output()
+        .unwrap();
+    broker.finish();
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(json["schema"], "mozzie-bench/1");
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_an_error() {
     if !std::path::Path::new("/dev/full").exists() {
         eprintln!("skipped: no /dev/full here");

@@ -110,6 +110,35 @@ fn a_long_run_of_pub_shows_progress_and_erases_it() {
 }
 
 #[test]
+fn a_bench_shows_one_line_that_a_narrow_terminal_does_not_wrap() {
+    needs!("tmux");
+    let broker = Scripted::welcoming(|peer| {
+        while let Some(frame) = peer.next() {
+            if frame.kind() == wire::PUBLISH {
+                peer.send(wire::ack(wire::PUBACK, frame.id()));
+            }
+        }
+    });
+    let terminal = Terminal::start(
+        40,
+        60,
+        &format!(
+            "{} bench -h 127.0.0.1 -p {} --subscribers 0 -q 1 --rate 1234 --duration 3s; echo ended; cat",
+            Path::new(env!("CARGO_BIN_EXE_mozzie")).display(),
+            broker.port
+        ),
+    );
+    terminal.wait_for("one line of progress", |screen| {
+        screen.trim_end().lines().count() == 1
+            && screen.starts_with("publishing 2s, 1s left  sent ")
+    });
+    terminal.wait_for("the result, and nothing else", |screen| {
+        screen.trim_end().ends_with("ended") && screen.starts_with("1 publisher at QoS 1")
+    });
+    broker.finish();
+}
+
+#[test]
 fn a_large_file_shows_what_is_left_to_write() {
     needs!("tmux");
     let folder = TempDir::new().unwrap();

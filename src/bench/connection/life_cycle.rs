@@ -247,7 +247,16 @@ impl Connection {
                 let now = shared.clock.now();
                 self.go_down(shared.clock.at(now.instant + pause), shared);
             }
-            None => self.close(),
+            None => {
+                self.hold(shared);
+                self.close();
+            }
+        }
+    }
+
+    fn hold(&mut self, shared: &Shared) {
+        if let Role::Publisher(publisher) = &mut self.role {
+            publisher.hold(shared.clock.now(), shared);
         }
     }
 
@@ -265,6 +274,7 @@ impl Connection {
 
     /// Closes the connection, which is to be made again at `again`.
     fn go_down(&mut self, again: Now, shared: &mut Shared) {
+        self.hold(shared);
         self.close();
         self.stage = Stage::Down;
         if let Role::Publisher(publisher) = &mut self.role {

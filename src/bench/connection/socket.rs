@@ -78,6 +78,10 @@ impl Socket {
         self.written
     }
 
+    pub fn take_full_since(&mut self) -> Option<u64> {
+        self.full_since.take()
+    }
+
     /// A buffer for the next read, to be given back: the worker's `shared` one, unless a long packet is on
     /// its way.
     pub fn input(&mut self, shared: &mut BytesMut) -> Input {

@@ -19,14 +19,17 @@ pub enum PlanError {
     TooManyPublishers(usize),
     #[error("neither a number of messages nor a duration: the run would not end")]
     NoEnd,
-    #[error("a number of messages without a publisher")]
+    #[error("a number of messages (-n) without a publisher")]
     NobodyPublishes,
-    #[error("a rate without a publisher")]
+    #[error("a rate (--rate, --ramp) without a publisher")]
     NobodyToPace,
     #[error("the rate falls to nothing before {0} messages are sent")]
     DriesUp(u64),
     #[error("the topic {0}")]
-    Topic(#[from] TopicError),
+    Topic(TopicError),
+    /// What a template has become.
+    #[error("the topic '{topic}' {why}")]
+    BoundTopic { topic: String, why: TopicError },
     #[error("a topic filter cannot change with the message")]
     ChangingFilter,
     #[error(transparent)]
@@ -41,10 +44,23 @@ pub enum PlanError {
     Zero(&'static str),
     #[error("connections would have the same client identifier, '{0}'")]
     SameClientId(String),
-    #[error("{rows} client identifiers for {clients} connections")]
+    #[error("--credentials has client identifiers for {rows} of {clients} connections")]
     FewClientIds { rows: usize, clients: usize },
     #[error("the name {0}")]
-    Name(#[from] TextError),
+    Name(TextError),
+}
+
+// Not as a source: it is in the text already.
+impl From<TopicError> for PlanError {
+    fn from(error: TopicError) -> Self {
+        Self::Topic(error)
+    }
+}
+
+impl From<TextError> for PlanError {
+    fn from(error: TextError) -> Self {
+        Self::Name(error)
+    }
 }
 
 impl BenchPlan {
@@ -60,8 +76,10 @@ impl BenchPlan {
         let mut longest = 0;
         for index in [0, self.publishers.count.saturating_sub(1)] {
             let topic = self.topic_text(index);
-            topic::parse_name(&topic)?;
             longest = longest.max(topic.len());
+            if let Err(why) = topic::parse_name(&topic) {
+                return Err(PlanError::BoundTopic { topic, why });
+            }
         }
         for index in [0, self.subscribers.count.saturating_sub(1)] {
             for filter in self.filters(&self.names(RoleName::Subscriber, index))? {
@@ -77,7 +95,6 @@ impl BenchPlan {
         for (number, name) in [
             (self.workers, "worker threads"),
             (self.connect_concurrency, "concurrent connects"),
-            (usize::from(self.publishers.in_flight), "messages in flight"),
         ] {
             if number == 0 {
                 return Err(PlanError::Zero(name));

@@ -21,12 +21,41 @@ impl Run {
         all
     }
 
-    pub(super) fn report(self, recorder: Recorder) -> Result<Report, BenchError> {
+    /// There is a report when one connection came about, or none was refused: with the next step, where this machine
+    /// is why the first one failed.
+    pub(super) fn check_connected(
+        &mut self,
+        recorder: &Recorder,
+    ) -> Result<Option<&'static str>, BenchError> {
+        let mut errors = self.finished.iter_mut();
+        match errors.find_map(|one| one.first_error.take()) {
+            Some(first) if recorder.counts.connected == 0 => Err(BenchError::NoConnection {
+                clients: self.plan.clients(),
+                first,
+            }),
+            first => Ok(first.and_then(|first| first.ports_hint())),
+        }
+    }
+
+    /// When publishing ended, where it was time that ended it: what came to a stop before, as with a broker
+    /// that takes nothing more, was no rate until then alone.
+    fn time_was_up(&self) -> Option<Instant> {
+        let (began, ended) = self.publish_began.zip(self.publish_ended)?;
+        let duration = self.plan.stop.duration;
+        let planned = duration.map(|duration| began + self.plan.warmup + duration);
+        match planned {
+            Some(planned) if planned <= ended => Some(planned),
+            _ if self.interrupted => Some(ended),
+            _ => None,
+        }
+    }
+
+    pub(super) fn report(self, recorder: Recorder, hint: Option<&'static str>) -> Report {
         let plan = &self.plan;
+        let time_was_up = self.time_was_up();
         let mut sent = vec![Sent::default(); plan.publishers.count];
         let mut got = vec![Got::default(); plan.subscribers.count];
         let mut efforts = Vec::new();
-        let mut first_error = None;
         let mut group = Vec::new();
         for finished in self.finished {
             if !finished.group.is_empty() {
@@ -39,15 +68,6 @@ impl Run {
                 got[index] = one;
             }
             efforts.push(finished.effort);
-            first_error = first_error.or(finished.first_error);
-        }
-        if recorder.counts.connected == 0
-            && let Some(first) = first_error.take()
-        {
-            return Err(BenchError::NoConnection {
-                clients: plan.clients(),
-                first,
-            });
         }
         let terms = Terms {
             shape: &self.shape,
@@ -69,7 +89,8 @@ impl Run {
             publish: since(self.publish_ended, self.publish_began),
             drain: since(self.drained, self.publish_ended),
         };
-        let rates = Rates::new(&recorder, start_ns);
+        let end_ns = time_was_up.map_or(0, |end| clock.at(end).ns);
+        let rates = Rates::new(&recorder, start_ns, end_ns);
         let health = report::health(
             plan,
             &recorder,
@@ -78,13 +99,13 @@ impl Run {
             account.offered,
             rates.sent_per_s,
         );
-        Ok(Report {
+        Report {
             run: self.run,
             started: self.started,
             setup: Setup::new(plan),
             times,
             verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
-            hint: first_error.and_then(|first| first.ports_hint()),
+            hint,
             health,
             interrupted: self.interrupted,
             account,
@@ -96,6 +117,6 @@ impl Run {
             group,
             recorder,
             shape: self.shape.clone(),
-        })
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::connection::ConnectionArgs;
-use super::values::{Amount, Change, Span, positive};
+use super::values::{Amount, Change, Span, positive, some_amount};
 use crate::mqtt::QoS;
 
 pub use rate::{Ramp, Rate};
@@ -94,21 +94,52 @@ pub struct ResultArgs {
     pub max_change: Change,
 }
 
+/// What has no meaning on the way to a broker in the same process.
+const OF_A_REMOTE_BROKER: [&str; 27] = [
+    "host",
+    "port",
+    "url",
+    "srv",
+    "unix",
+    "bind",
+    "source_ip",
+    "cafile",
+    "capath",
+    "tls_use_os_certs",
+    "cert",
+    "key",
+    "key_password",
+    "key_password_file",
+    "key_password_prompt",
+    "key_password_command",
+    "insecure",
+    "tls_server_name",
+    "tls_alpn",
+    "tls_version",
+    "ciphers",
+    "tls_keylog",
+    "tls_resumption",
+    "ws",
+    "ws_path",
+    "ws_header",
+    "proxy",
+];
+
 /// How long a run takes that is given no end.
 pub const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 /// How long each run of a search takes.
 pub const SEARCH_DURATION: Duration = Duration::from_secs(5);
 
-/// Where a connection's number and other things can stand.
+/// Where a connection's number and other things can stand. `UNSPLIT` keeps clap from ending a line at {n}.
 const PLACES: &str = "Templates: {i} number of the connection in its role, {c} number among all connections, \
                       {role} p, s or i, {client} client identifier, {user} user name; in a message also \
-                      {n} number of the message, {time} milliseconds since 1970, {random} a number.";
+                      {\u{2060}n} number of the message, {time} milliseconds since 1970, {random} a number.";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
     /// Start a broker in this process and load that
-    #[arg(long, conflicts_with_all = ["host", "port", "url", "unix"])]
+    #[arg(long, conflicts_with_all = OF_A_REMOTE_BROKER)]
     pub embedded: bool,
     /// Usual load of so many clients: one-to-one, fan-in, fan-out, shared or connections, such as fan-in:500
     #[arg(long, value_name = "SHAPE[:COUNT]")]
@@ -132,7 +163,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "QOS")]
     pub subscribe_qos: Option<QoS>,
     /// Publish this many messages in all
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = some_amount)]
     pub messages: Option<Amount>,
     /// Publish for this long [default: 10s without -n]
     #[arg(long, value_name = "TIME", value_parser = positive)]

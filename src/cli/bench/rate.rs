@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::cli::values::Span;
 
+/// Events a second, at most: one in a nanosecond.
+const MAX_RATE: f64 = 1e9;
+
 /// Events a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate(pub f64);
@@ -31,10 +34,10 @@ impl FromStr for Rate {
         };
         let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
         let per_s = number.parse::<f64>().map_err(|_| refuse())? * factor / seconds;
-        if plain && per_s <= 1e9 {
-            Ok(Self(per_s))
-        } else {
-            Err(refuse())
+        match per_s {
+            _ if !plain => Err(refuse()),
+            per_s if per_s <= MAX_RATE => Ok(Self(per_s)),
+            _ => Err(format!("'{typed}' is too much (1000m/s at most)")),
         }
     }
 }
@@ -79,6 +82,11 @@ impl FromStr for Ramp {
         };
         if ramp.over.is_zero() {
             return Err(refuse());
+        }
+        if ramp.from.0 + ramp.to.0 <= 0.0 {
+            return Err(format!(
+                "'{typed}' is no rate at all (use more than 0 at one end)"
+            ));
         }
         Ok(ramp)
     }
@@ -125,6 +133,7 @@ mod tests {
             "0 over 60s",
             "0..x over 1s",
             "0..5 over 0s",
+            "0..0 over 1s",
             "0..5 over x",
         ] {
             assert!(typed.parse::<Ramp>().is_err(), "{typed}");

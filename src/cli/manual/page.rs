@@ -3,6 +3,7 @@
 use clap::{Arg, Command};
 
 use super::{connects, examples, exit_codes};
+use crate::cli::UNSPLIT;
 
 /// When the manual was last looked over.
 const DATE: &str = "2026-11-21";
@@ -79,7 +80,7 @@ fn of_verb(verb: &Command) -> String {
     page.section("DESCRIPTION");
     page.paragraphs(&format!("{}.", about(verb)));
     if let Some(notes) = verb.get_after_help() {
-        page.paragraphs(&notes.to_string());
+        page.paragraphs(&notes.to_string().replace(UNSPLIT, ""));
     }
     if verb.has_subcommands() {
         page.section("COMMANDS");

@@ -48,7 +48,8 @@ fn credentials_of(line: &[u8]) -> Result<Option<Credentials>, String> {
     let (client_id, username, password) = match &fields[..] {
         [username, password] => (None, username, password),
         [client_id, username, password] => (Some(client_id), username, password),
-        _ => return Err(format!("{} columns", fields.len())),
+        [_] => return Err("it has 1 column".to_owned()),
+        _ => return Err(format!("it has {} columns", fields.len())),
     };
     let text = |field: &String| Text::try_from(field.as_str()).map_err(|e| e.to_string());
     Ok(Some(Credentials {

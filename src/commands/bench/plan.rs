@@ -223,6 +223,13 @@ fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
 
 fn filters(args: &BenchArgs) -> Result<Vec<FilterTemplate>, Error> {
     let template = |filter: &String| {
+        // Who gets what follows from the filters, so a group must be known as one.
+        if let Some(("$share", _)) = filter.split_once('/') {
+            return Err(Error::usage(
+                format!("--filter: '{filter}' shares its subscription"),
+                "give the group with --shared, and --filter what follows it",
+            ));
+        }
         FilterTemplate::new(filter)
             .map_err(|e| Error::usage(format!("--filter: '{filter}': {e}"), FILTER_HINT))
     };

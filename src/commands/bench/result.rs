@@ -1,21 +1,19 @@
 //! What becomes of a run's result: files, text, and the demands on it. Files are opened, and
 //! conditions and the baseline read, before the first connection.
 
-use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::result_file::ResultFile;
 use crate::bench::{Baseline, Condition, Demands, Outcome, Progress, Report, Search};
 use crate::cli::bench::ResultArgs;
 use crate::error::Error;
-use crate::net::io_reason;
 use crate::output::bench::{
     Csv, HdrLog, Look, render_found, render_found_json, render_json, render_progress, render_report,
 };
-use crate::output::{ProgressLine, print};
+use crate::output::{Palette, ProgressLine, print};
 
-type Out = BufWriter<File>;
+type Out = BufWriter<ResultFile>;
 
 pub struct Results {
     json: Json,
@@ -126,8 +124,8 @@ impl Results {
                 text
             }
         };
-        print(&text)?;
-        self.json.write(&json())
+        let written = self.json.write(&json());
+        print(&text).and(written)
     }
 
     /// Judges the run by the demands, and writes and prints the result.
@@ -138,15 +136,15 @@ impl Results {
             Json::Stdout => render_json(report).into_bytes(),
             Json::Nowhere | Json::File(..) => text(report, remark)?,
         };
-        print(&text)?;
-        self.json.write(render_json(report).as_bytes())?;
-        if let Some((path, csv)) = self.csv {
-            csv.end().map_err(|error| failed("--csv", &path, error))?;
-        }
-        if let Some((path, hdr)) = self.hdr {
-            hdr.end().map_err(|error| failed("--hdr", &path, error))?;
-        }
-        Ok(())
+        // A result that cannot be printed, or one file that cannot be written, does not cost the others.
+        let json = self.json.write(render_json(report).as_bytes());
+        let csv = self.csv.map_or(Ok(()), |(path, csv)| {
+            csv.end().map_err(|error| failed("--csv", &path, error))
+        });
+        let hdr = self.hdr.map_or(Ok(()), |(path, hdr)| {
+            hdr.end().map_err(|error| failed("--hdr", &path, error))
+        });
+        print(&text).and(json).and(csv).and(hdr)
     }
 }
 
@@ -175,11 +173,9 @@ fn each_its_own(files: &[(&str, Option<(&PathBuf, &Out)>)]) -> Result<(), Error>
     let mut known: Vec<(&str, (u64, u64))> = Vec::new();
     for (option, file) in files {
         let Some((path, out)) = file else { continue };
-        let about = out.get_ref().metadata();
-        let Some(about) = about.ok().filter(Metadata::is_file) else {
+        let Some(this) = out.get_ref().identity() else {
             continue;
         };
-        let this = (about.dev(), about.ino());
         if let Some((other, _)) = known.iter().find(|(_, one)| *one == this) {
             return Err(Error::usage(
                 format!("{other} and {option} both write '{}'", path.display()),
@@ -192,14 +188,7 @@ fn each_its_own(files: &[(&str, Option<(&PathBuf, &Out)>)]) -> Result<(), Error>
 }
 
 fn create(option: &str, path: &Path) -> Result<Out, Error> {
-    let file = File::create(path).map_err(|error| {
-        let why = io_reason(&error);
-        Error::usage(
-            format!("{option}: cannot write '{}': {why}", path.display()),
-            "",
-        )
-    })?;
-    Ok(BufWriter::new(file))
+    ResultFile::open(option, path).map(BufWriter::new)
 }
 
 fn failed(option: &str, path: &Path, error: io::Error) -> Error {
@@ -210,10 +199,9 @@ fn failed(option: &str, path: &Path, error: io::Error) -> Error {
 }
 
 fn text(report: &Report, remark: &str) -> Result<Vec<u8>, Error> {
-    let terminal = io::stdout().is_terminal();
     let look = Look {
-        colour: terminal && std::env::var_os("NO_COLOR").is_none(),
-        picture: terminal,
+        colour: Palette::stdout(None).is_on(),
+        picture: io::stdout().is_terminal(),
     };
     let mut text = remark.as_bytes().to_vec();
     render_report(report, look, &mut text)

@@ -9,7 +9,10 @@ use super::json::encoded;
 use crate::bench::{Latency, Progress, Timing};
 
 /// One row for each interval, `--csv`. Counts and latencies are those of the interval alone.
-pub struct Csv<W: Write>(Sink<W>);
+pub struct Csv<W: Write> {
+    sink: Sink<W>,
+    begun: bool,
+}
 
 const COLUMNS: &str = "end_s,length_s,phase,open,sent,acknowledged,refused,received,duplicated,\
                        reordered,corrupted,missing,failed,broken";
@@ -23,21 +26,30 @@ const TIMINGS: [Timing; 4] = [
 
 impl<W: Write> Csv<W> {
     pub fn begin(out: W) -> Self {
+        Self {
+            sink: Sink::new(out),
+            begun: false,
+        }
+    }
+
+    fn head(&mut self) {
         let mut header = COLUMNS.to_owned();
         for timing in TIMINGS {
             for quantile in ["p50", "p99", "max"] {
                 let _ = write!(header, ",{}_{quantile}_ns", timing.name());
             }
         }
-        let mut sink = Sink::new(out);
-        sink.line(&header);
-        Self(sink)
+        self.sink.line(&header);
     }
 
     pub fn row(&mut self, progress: &Progress) {
         let Some(interval) = &progress.interval else {
             return;
         };
+        if !self.begun {
+            self.begun = true;
+            self.head();
+        }
         let counts = &interval.counts;
         let mut row = format!(
             "{:.3},{:.3},{},{}",
@@ -70,11 +82,11 @@ impl<W: Write> Csv<W> {
                 None => row.push_str(",,,"),
             }
         }
-        self.0.line(&row);
+        self.sink.line(&row);
     }
 
     pub fn end(self) -> io::Result<()> {
-        self.0.end()
+        self.sink.end()
     }
 }
 

@@ -19,6 +19,9 @@ pub use json::render_json;
 /// Width of the column that names a line.
 const NAME: usize = 16;
 
+/// From so many connections on it says something how many came about in a second.
+const MANY: u64 = 10;
+
 /// How the result is to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
@@ -42,12 +45,13 @@ pub fn render_report(report: &Report, look: Look, out: &mut impl Write) -> io::R
     verdict(report, &mut table)
 }
 
-/// One line without its end: phase, elapsed, rate, acknowledged, p99, missing, time left.
+/// One line without its end: phase, elapsed and time left, rate, acknowledged, p99, missing; what is most wanted
+/// first, because a narrow terminal cuts it.
 pub fn render_progress(progress: &Progress) -> String {
     let mut line = format!("{} {}s", phase(progress.phase), progress.elapsed.as_secs());
+    // Writing to a string cannot fail.
     if progress.phase == Phase::Connecting {
         let (open, clients) = (progress.open as u64, progress.clients as u64);
-        // Writing to a string cannot fail.
         let _ = write!(
             line,
             "  {} of {} connected",
@@ -56,15 +60,15 @@ pub fn render_progress(progress: &Progress) -> String {
         );
         return line;
     }
+    if let Some(left) = progress.left {
+        let _ = write!(line, ", {}s left", left.as_secs_f64().round());
+    }
     let counts = &progress.counts;
     if counts.sent > 0 {
         let _ = write!(line, "  sent {}/s", rate(progress.sent_per_s));
     }
     if counts.acknowledged > 0 {
         let _ = write!(line, "  acked {}", grouped(counts.acknowledged));
-    }
-    if counts.received > 0 {
-        let _ = write!(line, "  received {}/s", rate(progress.received_per_s));
     }
     if let Some(p99) = progress.p99 {
         let _ = write!(line, "  p99 {}", duration(p99));
@@ -75,8 +79,8 @@ pub fn render_progress(progress: &Progress) -> String {
     if counts.broken > 0 {
         let _ = write!(line, "  {} broken", grouped(counts.broken));
     }
-    if let Some(left) = progress.left {
-        let _ = write!(line, "  {}s left", left.as_secs_f64().round());
+    if counts.received > 0 {
+        let _ = write!(line, "  received {}/s", rate(progress.received_per_s));
     }
     line
 }
@@ -168,10 +172,18 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
     let rates = &report.rates;
     let figure = |count: u64, per_s: f64| format!("{:>15}{:>15}/s", grouped(count), rate(per_s));
     let number = |count: u64| format!("{:>15}", grouped(count));
+    if report.setup.publishers.count + report.setup.subscribers.count == 0 {
+        return Ok(());
+    }
     let width = NAME + 2;
     let heading = format!("{:<width$}{:>15}{:>17}", "messages", "count", "rate");
     table.heading(&heading)?;
     if report.setup.publishers.count > 0 {
+        let offered = report.account.offered;
+        if offered > counts.sent {
+            let rest = number(offered) + "  due until the end, and not all sent";
+            table.alarm("offered", &rest)?;
+        }
         table.line("sent", &figure(counts.sent, rates.sent_per_s))?;
         if report.setup.publishers.qos != QoS::AtMostOnce {
             let figure = figure(counts.acknowledged, rates.acknowledged_per_s);
@@ -200,6 +212,9 @@ fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<(
         } else {
             table.line("lost", &lost)?;
         }
+    } else if report.is_unheard() {
+        let rest = number(0) + "  no filter matches a topic that is published to";
+        table.alarm("expected", &rest)?;
     }
     let odd = [
         (
@@ -369,6 +384,13 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             duration(times.drain)
         ),
     )?;
+    let connected = report.counts().connected;
+    if let Some(per_s) = report.connected_per_s()
+        && connected >= MANY
+    {
+        let rest = format!("{} connections, {}/s", grouped(connected), rate(per_s));
+        table.line("connecting", &rest)?;
+    }
     if let Some(cpu) = report.cpu() {
         let mut rest = format!(
             "{} in {}",
