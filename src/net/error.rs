@@ -183,7 +183,7 @@ impl DialError {
                 "open connections have them all, and those closed within the last minute: wait, use another local address, or widen net.ipv4.ip_local_port_range"
             }
             Self::BindFamily { .. } => {
-                "give -A an address of the same family (IPv4 or IPv6) as the host's"
+                "use an address of the same family (IPv4 or IPv6) as the host's"
             }
             Self::Unix { found: Some(_), .. } => {
                 "give the path of the socket itself; the broker's configuration has it"

@@ -243,7 +243,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bench --embedded --insecure", &["--embedded", "--insecure"]),
     (
         "bench --embedded --source-ip ::1",
-        &["--embedded", "--source-ip"],
+        &["--source-ip", "127.0.0.1", "::1"],
     ),
     ("bench --rate 2000m", &["'2000m'", "too much"]),
     ("bench --filter $share/g/a", &["$share/g/a", "--shared"]),

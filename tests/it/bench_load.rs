@@ -306,6 +306,16 @@ fn connections_come_from_the_source_addresses_in_turn() {
     assert_eq!(seen.join().unwrap(), expected);
 }
 
+#[cfg(feature = "broker")]
+#[test]
+fn the_embedded_broker_is_connected_to_from_the_source_addresses() {
+    let load = "bench --embedded -n 10 --source-ip";
+    mozzie(load).arg("127.0.0.2-3").run().status(0);
+    // Of a block that is for documents: no machine has it.
+    let done = mozzie(load).arg("192.0.2.1").run();
+    done.fails(3, &["192.0.2.1", "not available"]);
+}
+
 #[test]
 fn too_few_open_files_are_refused_with_the_next_step() {
     let done = Command::new("sh")

@@ -95,14 +95,13 @@ pub struct ResultArgs {
 }
 
 /// What has no meaning on the way to a broker in the same process.
-const OF_A_REMOTE_BROKER: [&str; 27] = [
+const OF_A_REMOTE_BROKER: [&str; 26] = [
     "host",
     "port",
     "url",
     "srv",
     "unix",
     "bind",
-    "source_ip",
     "cafile",
     "capath",
     "tls_use_os_certs",

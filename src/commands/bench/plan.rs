@@ -1,6 +1,6 @@
 //! From the options of `mozzie bench` to a plan, and to where its connections go.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::files;
@@ -348,6 +348,7 @@ fn sources(args: &BenchArgs, endpoint: &Endpoint) -> Result<Vec<IpAddr>, Error> 
         });
     };
     let to = match address.proxy {
+        None if args.load.embedded => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
         None => address.host.parse::<IpAddr>().ok(),
         Some(_) => None,
     };
