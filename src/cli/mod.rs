@@ -81,11 +81,7 @@ macro_rules! verbs {
                         // What is said of the verb is not the first line of some group's documentation.
                         let verb = <$args>::augment_args(clap::Command::new($name));
                         let verb = verb.about($about).long_about(None::<&str>).arg(json_errors());
-                        // -C -1 is a wrong count, and no option -1.
-                        Some(verb.mut_args(|option| match option.get_action().takes_values() {
-                            true => option.allow_negative_numbers(true),
-                            false => option,
-                        }))
+                        Some(verb.mut_args(below_zero))
                     })*
                     _ => None,
                 }
@@ -99,6 +95,21 @@ macro_rules! verbs {
             }
         }
     };
+}
+
+/// -C -1 and -W -1s are a wrong count and a wrong time, and no option -1.
+fn below_zero(option: clap::Arg) -> clap::Arg {
+    let has_unit = option.get_value_names().is_some_and(|names| {
+        matches!(
+            names,
+            [name] if ["BYTES", "PERCENT", "RATE", "SIZE", "TIME"].contains(&name.as_str())
+        )
+    });
+    match option.get_action().takes_values() {
+        true if has_unit => option.allow_hyphen_values(true),
+        true => option.allow_negative_numbers(true),
+        false => option,
+    }
 }
 
 verbs! {

@@ -181,7 +181,7 @@ impl Diagnostics {
         line(&format!(
             "mozzie: {} {}",
             "error:".red().bold(),
-            error.in_full()
+            terminal::bounded(&error.in_full())
         ));
         if let Some(hint) = error.hint() {
             line(&hint_line(&hint));

@@ -1,5 +1,6 @@
 //! Bytes that are safe to look at: what a terminal would act on is made visible.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Appends a payload for a terminal: control characters but newline and tab as escapes, bytes that
@@ -64,6 +65,19 @@ fn push_within(text: &str, width: usize, len: &mut usize, line: &mut String) -> 
     true
 }
 
+/// An error that repeats something very long, such as a topic that is too long, without its middle: what was wrong
+/// stands at the end, and who typed it knows the rest.
+pub(super) fn bounded(text: &str) -> Cow<'_, str> {
+    const KEPT: usize = 500;
+    let len = text.chars().count();
+    if len <= 4 * KEPT {
+        return Cow::Borrowed(text);
+    }
+    let at = |index: usize| text.char_indices().nth(index).map_or(0, |(at, _)| at);
+    let (start, end) = (&text[..at(KEPT)], &text[at(len - KEPT)..]);
+    Cow::Owned(format!("{start} … ({} characters) … {end}", len - 2 * KEPT))
+}
+
 /// Our own line with somebody else's words in it: only the colours that we put in act.
 pub(super) fn visible_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -104,6 +118,16 @@ fn push_visible(c: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_with_something_very_long_keeps_both_ends() {
+        let usual = "é".repeat(2000);
+        assert_eq!(bounded(&usual), usual);
+        let long = format!("topic '{}' is too long", "é".repeat(66_000));
+        let shown = bounded(&long);
+        assert!(shown.starts_with("topic 'éé") && shown.ends_with("é' is too long"));
+        assert!(shown.contains("é … (65020 characters) … é"), "{shown}");
+    }
 
     #[test]
     fn what_a_terminal_would_act_on_is_made_visible() {
