@@ -4,6 +4,7 @@ use std::{
     io::{self, Read},
     net::{Shutdown, TcpListener, TcpStream},
     panic,
+    sync::mpsc::{self, Receiver},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -45,6 +46,18 @@ impl Scripted {
     /// One connection that is let in, then the script.
     pub fn welcoming(script: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
         Self::start(|door| script(&mut door.welcome()))
+    }
+
+    /// One CONNECT, which is told of and never answered.
+    pub fn silent() -> (Self, Receiver<()>) {
+        let (send, connected) = mpsc::channel();
+        let broker = Self::start(move |door| {
+            let mut peer = door.accept();
+            peer.connect();
+            send.send(()).unwrap();
+            peer.until_closed();
+        });
+        (broker, connected)
     }
 
     /// Waits for the script's end, so that its assertions count.
