@@ -128,6 +128,8 @@ fn a_hundred_thousand_lines_arrive_complete_and_in_order_at_every_qos() {
             .version(version)
             .args(&format!("-t {topic} -q {qos}"))
             .stdin(&input)
+            // Twenty thousand times from one core to another and back, which a busy machine may take a while for.
+            .deadline(std::time::Duration::from_secs(120))
             .run()
             .prints("");
         counted
