@@ -160,9 +160,6 @@ pub fn decode(
     input: &mut BytesMut,
     limit: usize,
 ) -> Result<Option<Packet>, DecodeError> {
-    if let Some(publish) = decode_plain_publish(version, input, limit) {
-        return Ok(Some(Packet::Publish(publish)));
-    }
     let Some(frame) = frame(input)? else {
         return Ok(None);
     };
