@@ -293,9 +293,7 @@ fn planned(
 ) -> Option<f64> {
     let arrivals = plan.pace.as_ref()?.arrivals;
     let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
-    if measured <= 0.0 {
-        None
-    } else if arrivals == Arrivals::Poisson {
+    if arrivals == Arrivals::Poisson && measured > 0.0 {
         let offered = offered.saturating_sub(recorder.warmup.sent);
         Some(offered as f64 / measured)
     } else {
