@@ -17,7 +17,7 @@ use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::bench::{BenchArgs, SelfTest};
 use crate::error::Error;
 use crate::net::{Address, Endpoint, PortRange};
-use crate::signal::{Signal, Signals};
+use crate::signal::Signal;
 
 /// All that is known and open before the first connection.
 struct Prepared {
@@ -103,7 +103,7 @@ pub fn run(args: BenchArgs) -> Result<(), Error> {
 
 /// The endpoint with its name looked up, unless a signal comes first.
 async fn resolved(endpoint: &Endpoint) -> Result<Endpoint, Error> {
-    let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+    let mut signals = super::signals()?;
     tokio::select! {
         found = endpoint.resolved() => Ok(found?),
         signal = signals.next() => Err(Error::Interrupted(signal, Some("no result".to_owned()))),
@@ -147,7 +147,7 @@ async fn load(
     plan: BenchPlan,
     on_progress: impl FnMut(&Progress),
 ) -> Result<(Report, Option<Signal>), Error> {
-    let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+    let mut signals = super::signals()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move {
         // A sender that is gone means that nobody can say stop any more, not that somebody did.

@@ -5,7 +5,6 @@ use crate::broker::{BrokerPlan, EmbeddedBroker};
 use crate::cli::broker::BrokerArgs;
 use crate::error::Error;
 use crate::output::{self, Diagnostics};
-use crate::signal::Signals;
 
 pub fn run(args: &BrokerArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let plan = BrokerPlan {
@@ -14,7 +13,7 @@ pub fn run(args: &BrokerArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
         ..BrokerPlan::default()
     };
     runtime()?.block_on(async {
-        let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let mut signals = super::signals()?;
         let broker = EmbeddedBroker::start(&plan)?;
         // The URL alone on stdout, so that a script can read where a free port was found.
         output::print(format!("mqtt://{}\n", broker.address()).as_bytes())?;

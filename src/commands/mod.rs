@@ -31,6 +31,7 @@ use crate::cli::Command;
 use crate::error::Error;
 use crate::output::Diagnostics;
 use crate::output::format::{JsonDialect, Layout, Template};
+use crate::signal::Signals;
 
 /// mosquitto's complaint about the text of `-F`.
 pub fn check_format(format: &OsStr) -> Result<(), Vec<u8>> {
@@ -63,6 +64,11 @@ fn runtime() -> Result<Runtime, Error> {
         .build()
         .map(|runtime| Runtime(Some(runtime)))
         .map_err(|e| Error::io("cannot start", e))
+}
+
+/// Catches signals from now on; inside a runtime.
+fn signals() -> Result<Signals, Error> {
+    Signals::new().map_err(|e| Error::io("cannot catch signals", e))
 }
 
 /// At its end it does not wait for the system's look-up of a name, which goes on when nobody wants to know any more: a

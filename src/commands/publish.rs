@@ -52,7 +52,7 @@ pub fn run(args: PublishArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let asks = secret::asks(&args.connection);
     let plan = secret::planned(asks, move || plan(args, dialect))?;
     super::runtime()?.block_on(async {
-        let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let signals = super::signals()?;
         Publisher::new(plan, trace, diagnostics).run(signals).await
     })
 }

@@ -64,9 +64,9 @@ pub fn planned<T: Send + 'static>(
     let (ask, mut questions) = mpsc::unbounded_channel();
     let (tell, mut made) = oneshot::channel();
     super::runtime()?.block_on(async {
-        let no_signals = |e| Error::io("cannot catch signals", e);
-        let mut signals = Signals::new().map_err(no_signals)?;
-        let mut continued = signal::continued().map_err(no_signals)?;
+        let mut signals = super::signals()?;
+        let mut continued =
+            signal::continued().map_err(|e| Error::io("cannot catch signals", e))?;
         thread::Builder::new()
             .name("plan".to_owned())
             .spawn(move || {

@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reason::Reason;
 use crate::net::{Endpoint, Retry};
-use crate::signal::Signals;
 
 /// How long the broker may take to accept a first connection, and how often that is tried.
 pub struct Wait {
@@ -37,7 +36,7 @@ pub async fn until_accepted(
         retry: wait.retry,
         reconnect: Reconnect::default(),
     };
-    let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+    let mut signals = super::super::signals()?;
     let mut client = Client::new(plan, None);
     loop {
         tokio::select! {

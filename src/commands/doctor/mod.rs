@@ -21,7 +21,6 @@ use crate::mqtt::session::{SessionError, Settings};
 use crate::mqtt::text::Text;
 use crate::output::doctor::{Check, Finding, Report};
 use crate::output::{self, Diagnostics, Palette, ProgressLine};
-use crate::signal::Signals;
 
 use probe::Probe;
 
@@ -52,7 +51,7 @@ pub fn run(args: DoctorArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
         Ok((args, plan))
     })?;
     let report = runtime()?.block_on(async {
-        let mut signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let mut signals = super::signals()?;
         let mut examination = Examination::new(plan, diagnostics);
         tokio::select! {
             () = examination.run() => {}

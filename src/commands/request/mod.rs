@@ -14,7 +14,6 @@ use crate::mqtt::QoS;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::text::Text;
 use crate::output::{Diagnostics, Sink, Trace};
-use crate::signal::Signals;
 
 pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let dialect = diagnostics.dialect();
@@ -25,12 +24,11 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     });
     let asks = secret::asks(&args.connection);
     let runtime = super::runtime()?;
-    let signals = || Signals::new().map_err(|e| Error::io("cannot catch signals", e));
     if args.serve.serve {
         let plan = secret::planned(asks, move || serve::plan(args))?;
         runtime.block_on(async {
             serve::Server::new(plan, trace, diagnostics)
-                .run(signals()?)
+                .run(super::signals()?)
                 .await
         })
     } else {
@@ -39,7 +37,7 @@ pub fn run(args: RequestArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
             let stdout =
                 Sink::standard_output().map_err(|e| Error::io("cannot start writing", e))?;
             ask::Asker::new(plan, stdout, trace, mixed_in, diagnostics)
-                .run(signals()?)
+                .run(super::signals()?)
                 .await
         })
     }

@@ -16,7 +16,6 @@ use super::secret;
 use crate::cli::subscribe::SubscribeArgs;
 use crate::error::Error;
 use crate::output::{Diagnostics, Trace};
-use crate::signal::Signals;
 
 pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> {
     let dialect = diagnostics.dialect();
@@ -28,7 +27,7 @@ pub fn run(args: SubscribeArgs, diagnostics: &Diagnostics) -> Result<(), Error> 
     let asks = secret::asks(&args.connection);
     let (plan, destination) = secret::planned(asks, move || plan::plan(args, dialect))?;
     super::runtime()?.block_on(async {
-        let signals = Signals::new().map_err(|e| Error::io("cannot catch signals", e))?;
+        let signals = super::signals()?;
         Subscriber::new(plan, destination, trace, mixed_in, diagnostics)?
             .run(signals)
             .await
