@@ -14,6 +14,7 @@ mod clock;
 mod connection;
 mod error;
 mod figures;
+mod gather;
 mod group;
 mod health;
 mod identity;

@@ -72,6 +72,8 @@ pub struct BenchPlan {
     pub group: Option<String>,
     /// Absent in a closed loop: as fast as acknowledgements, or at QoS 0 the socket, allow.
     pub pace: Option<Pace>,
+    /// From one look of a worker at its sockets to the next at least, while it publishes.
+    pub gather: Option<Duration>,
     /// Until then, from the first publish on, nothing counts for rates and latencies.
     pub warmup: Duration,
     pub stop: Stop,
@@ -172,6 +174,7 @@ impl BenchPlan {
             filters: Vec::new(),
             group: None,
             pace: None,
+            gather: None,
             warmup: Duration::ZERO,
             stop: Stop::default(),
             drain: Duration::from_secs(5),

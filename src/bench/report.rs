@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::account::{Account, Got, Sent};
 use super::figures::figures;
+use super::gather;
 use super::health::{Effort, Health, Rate};
 use super::pace::{Arrivals, Pace};
 use super::payload::{Payload, Stamps};
@@ -68,6 +69,7 @@ pub struct Setup {
     pub stamps: Stamps,
     /// Absent in a closed loop.
     pub pace: Option<Pace>,
+    pub gather: Option<Duration>,
     pub warmup: Duration,
     pub stop: Stop,
     pub drain: Duration,
@@ -101,6 +103,7 @@ impl Setup {
             sizes: plan.sizes(),
             stamps: plan.stamps(),
             pace: plan.pace,
+            gather: plan.gather,
             warmup: plan.warmup,
             stop: plan.stop,
             drain: plan.drain,
@@ -237,6 +240,21 @@ impl Report {
     /// `None` when nothing of the kind was measured.
     pub fn latency(&self, timing: Timing) -> Option<Latency> {
         Latency::of(self.recorder.timings.of(timing))
+    }
+
+    /// A `--gather` that may show more of the broker: in a closed loop whose messages wait there while the generator is
+    /// kept busy by being woken for few of them at a time.
+    pub fn suggested_gather(&self) -> Option<Duration> {
+        let setup = &self.setup;
+        let applies = setup.against == Against::Broker
+            && setup.pace.is_none()
+            && setup.gather.is_none()
+            && setup.publishers.qos != QoS::AtMostOnce
+            && self.health.busiest.is_some_and(|share| share > 0.5);
+        if !applies {
+            return None;
+        }
+        gather::suggested(self.latency(Timing::Ack)?.mean)
     }
 
     /// CPU time of all workers from the first publish to the end of the drain.

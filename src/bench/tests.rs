@@ -441,3 +441,34 @@ fn a_large_window_is_kept_within_the_brokers_receive_maximum_of_acknowledgements
     adds_up(&report);
     assert_eq!(report.counts().acknowledged, 1_000);
 }
+
+#[test]
+fn gathering_is_suggested_where_answers_keep_the_generator_busy() {
+    let peer = forwarding(Faults::default());
+    let mut report = try_run(plan(&peer, QoS::AtLeastOnce)).unwrap();
+    // As at a broker that is slower than the generator.
+    report.recorder.timings = timing::Timings::default();
+    for _ in 0..100 {
+        report.recorder.timings.record(Timing::Ack, 2_000_000);
+    }
+    report.health.busiest = Some(0.9);
+    let suggested = Some(Duration::from_micros(200));
+    assert_eq!(report.suggested_gather(), suggested);
+    let not_for = |change: fn(&mut Report)| {
+        let mut other = Report {
+            setup: report.setup.clone(),
+            health: report.health,
+            ..try_run(plan(&peer, QoS::AtLeastOnce)).unwrap()
+        };
+        other.recorder.timings = report.recorder.timings.clone();
+        assert_eq!(other.suggested_gather(), suggested);
+        change(&mut other);
+        assert_eq!(other.suggested_gather(), None);
+    };
+    not_for(|idle| idle.health.busiest = Some(0.2));
+    not_for(|paced| paced.setup.pace = Some(Pace::constant(1.0)));
+    not_for(|gathered| gathered.setup.gather = Some(Duration::from_millis(1)));
+    not_for(|unacknowledged| unacknowledged.setup.publishers.qos = QoS::AtMostOnce);
+    not_for(|own| own.setup.against = Against::Embedded);
+    not_for(|quick| quick.recorder.timings = timing::Timings::default());
+}

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::{Now, thread_cpu};
 use super::connection::{Connection, Role, Served};
+use super::gather::Gather;
 use super::group::GroupSequence;
 use super::health::{Effort, Spent};
 use super::plan::{BenchPlan, PlanError, RoleName};
@@ -158,8 +159,12 @@ impl Worker {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Without one, instants are only as exact as the tick.
         let mut alarm = Alarm::new().ok();
+        let mut gather = Gather::new(self.shared.plan.gather, self.shared.clock.now().instant);
         let mut stopped = self.obey(*commands.borrow_and_update());
         while !stopped {
+            if self.shared.publishing {
+                gather.wait();
+            }
             if self.ready.is_empty() {
                 self.set_alarm(&mut alarm);
                 let rings = async {
@@ -192,6 +197,7 @@ impl Worker {
                 }
             }
             let now = self.shared.clock.now();
+            gather.looked(now.instant);
             self.come_due(now.ns);
             self.serve();
             self.look_at_clock(now);

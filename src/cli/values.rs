@@ -38,13 +38,16 @@ impl FromStr for Span {
 
     fn from_str(typed: &str) -> Result<Self, Self::Err> {
         let refuse = || {
-            format!("'{typed}' is not a time span (use a number with ms, s, m or h, such as 1.5s)")
+            format!(
+                "'{typed}' is not a time span (use a number with us, ms, s, m or h, such as 1.5s)"
+            )
         };
         let unit_at = typed
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(typed.len());
         let (number, unit) = typed.split_at(unit_at);
         let seconds_per_unit = match unit {
+            "us" => 1e-6,
             "ms" => 0.001,
             "" | "s" => 1.0,
             "m" => 60.0,
@@ -282,6 +285,7 @@ mod tests {
             ("0.5", 500),
             ("1.5s", 1500),
             ("250ms", 250),
+            ("3000us", 3),
             ("2m", 120_000),
             ("1h", 3_600_000),
             ("0", 0),

@@ -673,6 +673,24 @@ fn slow_subscribers_get_everything_in_the_end() {
     assert_eq!(figure(&json, "arrived"), 200.0);
 }
 
+/// With one message in flight a publisher sends one for each look at its socket, so a run of 400 ms with a look in 5 ms
+/// at most has no more than 81 for each of two publishers.
+#[test]
+fn what_comes_between_two_looks_is_served_together() {
+    needs!("mosquitto");
+    let broker = Mosquitto::start();
+    let load = "-q 1 -M 1 --publishers 2 --subscribers 2 -t a/{i} --workers 1 --duration 400ms";
+    let json = run(&broker, &format!("{load} --gather 5ms"));
+    whole(&json);
+    assert_eq!(json["setup"]["gather_us"], 5000);
+    let sent = figure(&json, "sent");
+    assert!((1.0..=162.0).contains(&sent), "{json}");
+    // It is the worker that waits, not the broker.
+    let json = run(&broker, load);
+    assert_eq!(json["setup"]["gather_us"], Value::Null);
+    assert!(figure(&json, "sent") > sent, "{json}");
+}
+
 #[test]
 fn a_connect_rate_spreads_the_connections() {
     needs!("mosquitto");

@@ -237,6 +237,22 @@ pub struct PaceArgs {
     /// Messages that a publisher publishes at once in an open loop, at the same rate in all
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: u32,
+    /// While publishing, look at the sockets once in this time at most, so that acknowledgements and messages
+    /// travel together [default: as soon as something comes]
+    #[arg(long, value_name = "TIME", value_parser = gathering)]
+    pub gather: Option<Span>,
+}
+
+/// Well below what counts as late by the generator's own fault.
+const LONGEST_GATHER: Duration = Duration::from_millis(5);
+
+fn gathering(typed: &str) -> Result<Span, String> {
+    match positive(typed)? {
+        span if span.0 > LONGEST_GATHER => Err(format!(
+            "'{typed}' is too long between two looks (use 5ms at most)"
+        )),
+        span => Ok(span),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

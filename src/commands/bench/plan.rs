@@ -96,6 +96,7 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
         filters: filters(args)?,
         group: group(args)?,
         pace: pace(&args.pace)?,
+        gather: args.pace.gather.map(|span| span.0),
         warmup: load.warmup.0,
         stop: Stop { messages, duration },
         drain: load.drain.0,

@@ -76,6 +76,10 @@ fn setup(report: &Report) -> String {
         .raw("shared", &or_null(setup.group.as_deref().map(quoted)))
         .boolean("topic_alias", setup.topic_alias)
         .raw("pace", &or_null(setup.pace.as_ref().map(pace)))
+        .raw(
+            "gather_us",
+            &or_null(setup.gather.map(|time| time.as_micros())),
+        )
         .raw("messages", &or_null(setup.stop.messages))
         .raw(
             "duration_ms",
