@@ -1,4 +1,4 @@
-//! How often a worker looks at its sockets while it publishes, where the plan has a say in it (`--gather`).
+//! How often a worker looks at its sockets from the first publish on, where the plan has a say in it (`--gather`).
 //!
 //! To serve whatever comes as soon as it comes is best for latencies. Beside a broker on the same machine that answers
 //! message by message it makes the two wake each other for one or two messages at a time: half of the CPU time goes
@@ -61,12 +61,10 @@ const OFFERED: [Duration; 5] = [
     Duration::from_micros(50),
 ];
 
-/// What to try where messages take so long to be acknowledged on average: an eighth of it at most, so that the
-/// broker always has most of what is in flight. `None` where that is too short to gain anything.
-pub fn suggested(acknowledged_in: Duration) -> Option<Duration> {
-    OFFERED
-        .into_iter()
-        .find(|every| *every <= acknowledged_in / 8)
+/// What to try where the broker takes so long for a message on average: an eighth of it at most, so that it
+/// always has most of what is in flight. `None` where that is too short to gain anything.
+pub fn suggested(took: Duration) -> Option<Duration> {
+    OFFERED.into_iter().find(|every| *every <= took / 8)
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub struct BenchPlan {
     pub group: Option<String>,
     /// Absent in a closed loop: as fast as acknowledgements, or at QoS 0 the socket, allow.
     pub pace: Option<Pace>,
-    /// From one look of a worker at its sockets to the next at least, while it publishes.
+    /// From one look of a worker at its sockets to the next at least, once it publishes.
     pub gather: Option<Duration>,
     /// Until then, from the first publish on, nothing counts for rates and latencies.
     pub warmup: Duration,

@@ -249,12 +249,19 @@ impl Report {
         let applies = setup.against == Against::Broker
             && setup.pace.is_none()
             && setup.gather.is_none()
-            && setup.publishers.qos != QoS::AtMostOnce
-            && self.health.busiest.is_some_and(|share| share > 0.5);
+            && self.cores_used() > 0.5;
         if !applies {
             return None;
         }
-        gather::suggested(self.latency(Timing::Ack)?.mean)
+        let answered = self.latency(Timing::Ack);
+        let took = answered.or_else(|| self.latency(Timing::Delivery))?.mean;
+        gather::suggested(took)
+    }
+
+    /// By all workers together, while messages were published.
+    fn cores_used(&self) -> f64 {
+        let spent = self.efforts.iter().filter_map(|one| one.publishing);
+        spent.map(|one| one.share()).sum()
     }
 
     /// CPU time of all workers from the first publish to the end of the drain.

@@ -443,32 +443,45 @@ fn a_large_window_is_kept_within_the_brokers_receive_maximum_of_acknowledgements
 }
 
 #[test]
-fn gathering_is_suggested_where_answers_keep_the_generator_busy() {
+fn gathering_is_suggested_where_a_waiting_broker_keeps_the_generator_busy() {
     let peer = forwarding(Faults::default());
     let mut report = try_run(plan(&peer, QoS::AtLeastOnce)).unwrap();
-    // As at a broker that is slower than the generator.
-    report.recorder.timings = timing::Timings::default();
-    for _ in 0..100 {
-        report.recorder.timings.record(Timing::Ack, 2_000_000);
-    }
-    report.health.busiest = Some(0.9);
-    let suggested = Some(Duration::from_micros(200));
-    assert_eq!(report.suggested_gather(), suggested);
-    let not_for = |change: fn(&mut Report)| {
-        let mut other = Report {
-            setup: report.setup.clone(),
-            health: report.health,
-            ..try_run(plan(&peer, QoS::AtLeastOnce)).unwrap()
-        };
-        other.recorder.timings = report.recorder.timings.clone();
-        assert_eq!(other.suggested_gather(), suggested);
-        change(&mut other);
-        assert_eq!(other.suggested_gather(), None);
+    let timings_of = |timing| {
+        let mut timings = timing::Timings::default();
+        timings.record(timing, 2_000_000);
+        timings
     };
-    not_for(|idle| idle.health.busiest = Some(0.2));
-    not_for(|paced| paced.setup.pace = Some(Pace::constant(1.0)));
-    not_for(|gathered| gathered.setup.gather = Some(Duration::from_millis(1)));
-    not_for(|unacknowledged| unacknowledged.setup.publishers.qos = QoS::AtMostOnce);
-    not_for(|own| own.setup.against = Against::Embedded);
-    not_for(|quick| quick.recorder.timings = timing::Timings::default());
+    let suggested = Some(Duration::from_micros(200));
+    let used = |share: f64| {
+        let publishing = Some(health::Spent {
+            time: Duration::from_secs(1),
+            cpu: Duration::from_secs(1).mul_f64(share),
+        });
+        vec![
+            Effort {
+                publishing,
+                ..Effort::default()
+            };
+            2
+        ]
+    };
+    report.efforts = used(0.3);
+    for timing in [Timing::Ack, Timing::Delivery] {
+        report.recorder.timings = timings_of(timing);
+        assert_eq!(report.suggested_gather(), suggested, "{timing:?}");
+    }
+    report.recorder.timings = timings_of(Timing::Suback);
+    assert_eq!(report.suggested_gather(), None, "nothing came");
+    report.recorder.timings = timings_of(Timing::Ack);
+    report.efforts = used(0.2);
+    assert_eq!(report.suggested_gather(), None, "it has time");
+    report.efforts = used(0.9);
+    report.setup.pace = Some(Pace::constant(1.0));
+    assert_eq!(report.suggested_gather(), None, "an open loop");
+    report.setup.pace = None;
+    report.setup.gather = suggested;
+    assert_eq!(report.suggested_gather(), None, "it gathers");
+    report.setup.gather = None;
+    report.setup.against = Against::Embedded;
+    assert_eq!(report.suggested_gather(), None, "our own broker");
 }

@@ -162,7 +162,7 @@ impl Worker {
         let mut gather = Gather::new(self.shared.plan.gather, self.shared.clock.now().instant);
         let mut stopped = self.obey(*commands.borrow_and_update());
         while !stopped {
-            if self.shared.publishing {
+            if matches!(self.told, Told::Publish { .. } | Told::Drain) {
                 gather.wait();
             }
             if self.ready.is_empty() {

@@ -237,8 +237,8 @@ pub struct PaceArgs {
     /// Messages that a publisher publishes at once in an open loop, at the same rate in all
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: u32,
-    /// While publishing, look at the sockets once in this time at most, so that acknowledgements and messages
-    /// travel together [default: as soon as something comes]
+    /// Look at the sockets once in this time at most, so that what is answered and what follows travel together
+    /// [default: as soon as something comes]
     #[arg(long, value_name = "TIME", value_parser = gathering)]
     pub gather: Option<Span>,
 }
