@@ -2,8 +2,8 @@
 //!
 //! To serve whatever comes as soon as it comes is best for latencies. Beside a broker on the same machine that answers
 //! message by message it makes the two wake each other for one or two messages at a time: half of the CPU time goes
-//! there, and the broker seems to take less than it can. With a time between two looks what comes meanwhile is read at
-//! once, and what may follow it leaves at once. That is no better than what it costs in latency, so it is not the default.
+//! there, and the broker seems to take less than it can. With a time between two looks what comes meanwhile is read
+//! together, and what may follow it leaves together. What comes waits up to that time, so the user chooses it.
 
 use std::time::{Duration, Instant};
 

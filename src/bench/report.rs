@@ -31,7 +31,7 @@ pub struct Report {
     /// A signal ended the run before its plan did.
     pub interrupted: bool,
     pub verdict: Verdict,
-    /// The next step, where this machine is why connections failed.
+    /// The next step, where this machine or the size of the window is why connections failed.
     pub hint: Option<&'static str>,
     pub account: Account,
     pub rates: Rates,

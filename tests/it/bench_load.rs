@@ -691,6 +691,23 @@ fn what_comes_between_two_looks_is_served_together() {
     assert!(figure(&json, "sent") > sent, "{json}");
 }
 
+/// As mosquitto does, which breaks the connection of a client that has more than 20 messages of QoS 2 in flight.
+#[test]
+fn a_window_that_may_be_too_wide_for_the_broker_is_named() {
+    for (window, is_named) in [("-M 200", true), ("-M 0", true), ("-M 20", false)] {
+        let broker = Scripted::welcoming(|peer| {
+            peer.expect(wire::PUBLISH);
+        });
+        let done = mozzie("bench -q 2 --publishers 1 --subscribers 0 -n 1000 --drain 1s")
+            .args(window)
+            .at(broker.port)
+            .run();
+        broker.finish();
+        done.status(8);
+        assert_eq!(done.stderr.contains("fewer with -M"), is_named, "{done}");
+    }
+}
+
 #[test]
 fn a_connect_rate_spreads_the_connections() {
     needs!("mosquitto");

@@ -6,10 +6,12 @@ use super::super::account::{Got, Sent, Terms, settle};
 use super::super::clock::Clock;
 use super::super::error::BenchError;
 use super::super::payload::Stamps;
-use super::super::recorder::Recorder;
+use super::super::plan::{BenchPlan, Publishers};
+use super::super::recorder::{Counts, Recorder};
 use super::super::report::{self, Rates, Report, Setup, Times};
 use super::super::verdict::Verdict;
 use super::Run;
+use crate::mqtt::{QoS, Version};
 
 impl Run {
     /// What all workers have recorded at the end.
@@ -105,7 +107,7 @@ impl Run {
             setup: Setup::new(plan),
             times,
             verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
-            hint,
+            hint: hint.or_else(|| window_hint(plan, &recorder.counts)),
             health,
             interrupted: self.interrupted,
             account,
@@ -119,4 +121,19 @@ impl Run {
             shape: self.shape.clone(),
         }
     }
+}
+
+/// The next step, where a window wider than the broker allows may be why it broke connections. Only MQTT 5 tells
+/// what it allows (Receive Maximum); mosquitto keeps to 20 at QoS 2 in older versions too.
+fn window_hint(plan: &BenchPlan, counts: &Counts) -> Option<&'static str> {
+    let Publishers { qos, in_flight, .. } = plan.publishers;
+    let is_wide = in_flight == 0 || in_flight > Publishers::default().in_flight;
+    let applies = is_wide
+        && qos != QoS::AtMostOnce
+        && plan.session.version != Version::V5
+        && counts.broken > 0
+        && counts.acknowledged == 0;
+    applies.then_some(
+        "the broker may allow fewer messages in flight: give fewer with -M, or use -V 5, where it says how many",
+    )
 }
