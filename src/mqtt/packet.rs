@@ -124,6 +124,16 @@ pub struct Ack {
     pub properties: Properties,
 }
 
+impl Ack {
+    /// Success, without more to say.
+    pub fn of(packet_id: u16) -> Self {
+        Self {
+            packet_id,
+            ..Self::default()
+        }
+    }
+}
+
 /// When the broker sends the retained messages of a new subscription (section 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RetainHandling {

@@ -177,8 +177,14 @@ pub fn decode(
         input.reserve((len - input.len()).min(1 << 20));
         return Ok(None);
     }
-    if let Some(ack) = short_ack(frame, input) {
-        return Ok(Some(ack));
+    if let Some((kind, packet_id)) = decode_short_ack(input, limit) {
+        let ack = Ack::of(packet_id);
+        return Ok(Some(match kind {
+            AckKind::PubAck => Packet::PubAck(ack),
+            AckKind::PubRec => Packet::PubRec(ack),
+            AckKind::PubRel => Packet::PubRel(ack),
+            AckKind::PubComp => Packet::PubComp(ack),
+        }));
     }
     let bytes = input.split_to(len);
     let packet = match version {
@@ -188,27 +194,33 @@ pub fn decode(
     Ok(Some(packet))
 }
 
-/// The common form of the four acknowledgements, which is the same in all versions: no allocation.
-fn short_ack(frame: Frame, input: &mut BytesMut) -> Option<Packet> {
-    let form = match input[0] {
-        0x40 => Packet::PubAck,
-        0x50 => Packet::PubRec,
-        0x62 => Packet::PubRel,
-        0x70 => Packet::PubComp,
+/// One of the four acknowledgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "they are MQTT's names")]
+pub enum AckKind {
+    PubAck,
+    PubRec,
+    PubRel,
+    PubComp,
+}
+
+/// Takes an acknowledgement from `input` that is as nearly all are: whole, without reason and properties, which is
+/// the same in all versions. What is wrong with another, or what else it has, is for [`decode`] to say.
+pub fn decode_short_ack(input: &mut BytesMut, limit: usize) -> Option<(AckKind, u16)> {
+    const LEN: usize = 4;
+    let (kind, id) = match input.first_chunk::<LEN>()? {
+        [0x40, 2, id @ ..] => (AckKind::PubAck, id),
+        [0x50, 2, id @ ..] => (AckKind::PubRec, id),
+        [0x62, 2, id @ ..] => (AckKind::PubRel, id),
+        [0x70, 2, id @ ..] => (AckKind::PubComp, id),
         _ => return None,
     };
-    if frame.header_len != 2 || frame.remaining_len != 2 {
+    let packet_id = u16::from_be_bytes(*id);
+    if packet_id == 0 || LEN > limit {
         return None;
     }
-    let packet_id = u16::from_be_bytes([input[2], input[3]]);
-    if packet_id == 0 {
-        return None;
-    }
-    input.advance(4);
-    Some(form(Ack {
-        packet_id,
-        ..Ack::default()
-    }))
+    input.advance(LEN);
+    Some((kind, packet_id))
 }
 
 /// Takes a PUBLISH from `input` that is as nearly all are: whole, with an ASCII topic and without properties. What is

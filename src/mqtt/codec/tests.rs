@@ -353,6 +353,46 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_short_acknowledgement_is_what_the_whole_decoder_makes_of_it(
+        version in prop::sample::select(vec![Version::V311, Version::V5]),
+        first in prop_oneof![Just(0x40), Just(0x50), Just(0x62), Just(0x70), any::<u8>()],
+        id in prop_oneof![Just(0), any::<u16>()],
+        rest in prop::collection::vec(any::<u8>(), 0..3),
+    ) {
+        let [high, low] = id.to_be_bytes();
+        let mut input = BytesMut::from(&[first, 2, high, low][..]);
+        let whole = input.clone();
+        input.extend_from_slice(&rest);
+        let before = input.clone();
+        prop_assert_eq!(decode_short_ack(&mut input, 3), None);
+        prop_assert_eq!(decode_short_ack(&mut BytesMut::from(&whole[..3]), 4), None);
+        match decode_short_ack(&mut input, 4) {
+            Some((kind, packet_id)) => {
+                let frame = frame(&whole).unwrap().unwrap();
+                let theirs = match version {
+                    Version::V5 => v5::decode(frame, whole),
+                    Version::V31 | Version::V311 => v3::decode(version, frame, whole),
+                };
+                let ack = Ack::of(packet_id);
+                let ours = match kind {
+                    AckKind::PubAck => Packet::PubAck(ack),
+                    AckKind::PubRec => Packet::PubRec(ack),
+                    AckKind::PubRel => Packet::PubRel(ack),
+                    AckKind::PubComp => Packet::PubComp(ack),
+                };
+                prop_assert_eq!(Ok(ours), theirs);
+                prop_assert_eq!(&input[..], &rest[..]);
+            }
+            None => {
+                prop_assert!(id == 0 || ![0x40, 0x50, 0x62, 0x70].contains(&first));
+                prop_assert_eq!(input, before);
+            }
+        }
+    }
+}
+
 #[test]
 fn property_order_is_kept_on_the_wire() {
     let properties = list(

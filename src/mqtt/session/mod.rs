@@ -34,7 +34,7 @@ use self::inbound::Inbound;
 use self::keep_alive::KeepAlive;
 use self::outbound::Outbound;
 use self::receiving::Admitted;
-use super::codec::{self, DecodeError, Stranger};
+use super::codec::{self, AckKind, DecodeError, Stranger};
 use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Packet};
 use super::properties::{Properties, PropertyId};
 use super::reason::Reason;
@@ -227,7 +227,22 @@ impl Session {
                 .number(PropertyId::MaximumPacketSize)
                 .map_or(MAX_PACKET_SIZE, |limit| limit as usize);
             if self.phase == Phase::Connected && self.observer.is_none() {
-                // The usual case, in which the message is moved once.
+                // The usual cases, in which no packet is made first and a message is moved once.
+                if let Some((kind, packet_id)) = codec::decode_short_ack(input, limit) {
+                    self.keep_alive.heard(now);
+                    let ack = Ack::of(packet_id);
+                    let handled = match kind {
+                        AckKind::PubAck => self.handle_puback(ack),
+                        AckKind::PubRec => self.handle_pubrec(ack),
+                        AckKind::PubRel => self.handle_pubrel(ack),
+                        AckKind::PubComp => self.handle_pubcomp(ack),
+                    };
+                    match handled {
+                        Ok(None) => continue,
+                        Ok(event) => return Ok(event),
+                        Err(error) => return Err(self.broken(error)),
+                    }
+                }
                 let mut publish = codec::decode_plain_publish(self.settings.version, input, limit);
                 if let Some(there) = &mut publish {
                     self.keep_alive.heard(now);

@@ -83,13 +83,6 @@ fn message(qos: u8, token: u64) -> Message {
     }
 }
 
-fn ack(packet_id: u16) -> Ack {
-    Ack {
-        packet_id,
-        ..Ack::default()
-    }
-}
-
 impl Broker {
     fn connect(&mut self, session_kept: bool, version: Version) {
         self.outstanding.clear();
@@ -116,7 +109,7 @@ impl Broker {
         }));
         for (packet_id, (message, received)) in &self.to_client {
             self.down.push(if *received {
-                Packet::PubRel(ack(*packet_id))
+                Packet::PubRel(Ack::of(*packet_id))
             } else {
                 self.unanswered.push_back(*packet_id);
                 Packet::Publish(Publish {
@@ -144,14 +137,14 @@ impl Broker {
                     QoS::AtMostOnce => self.passed_on.push(token),
                     QoS::AtLeastOnce => {
                         self.passed_on.push(token);
-                        self.owed.push(Packet::PubAck(ack(publish.packet_id)));
+                        self.owed.push(Packet::PubAck(Ack::of(publish.packet_id)));
                     }
                     QoS::ExactlyOnce => {
                         if let Some(held) = self.held.insert(publish.packet_id, token) {
                             assert_eq!(held, token, "another message under a held id");
                             assert!(publish.dup, "a repeated PUBLISH without DUP");
                         }
-                        self.owed.push(Packet::PubRec(ack(publish.packet_id)));
+                        self.owed.push(Packet::PubRec(Ack::of(publish.packet_id)));
                     }
                 }
             }
@@ -159,7 +152,7 @@ impl Broker {
                 if let Some(token) = self.held.remove(&release.packet_id) {
                     self.passed_on.push(token);
                 }
-                self.owed.push(Packet::PubComp(ack(release.packet_id)));
+                self.owed.push(Packet::PubComp(Ack::of(release.packet_id)));
             }
             Packet::PubAck(ack) => {
                 self.answered(ack.packet_id);
@@ -170,7 +163,7 @@ impl Broker {
                 if let Some((_, received)) = self.to_client.get_mut(&rec.packet_id) {
                     *received = true;
                 }
-                self.down.push(Packet::PubRel(ack(rec.packet_id)));
+                self.down.push(Packet::PubRel(Ack::of(rec.packet_id)));
             }
             Packet::PubComp(comp) => {
                 self.to_client.remove(&comp.packet_id);

@@ -54,13 +54,6 @@ fn telling(list: &[(PropertyId, Value)]) -> ConnAck {
     }
 }
 
-fn ack(packet_id: u16) -> Ack {
-    Ack {
-        packet_id,
-        ..Ack::default()
-    }
-}
-
 fn message(topic: &str, qos: QoS) -> Message {
     Message {
         topic: topic::parse_name(topic).unwrap(),

@@ -27,7 +27,7 @@ fn qos_1_ends_with_puback() {
         assert_eq!(peer.publish(QoS::AtLeastOnce, 8), 2);
         assert_eq!(peer.session.unacknowledged(), 2);
         peer.sent();
-        let events = peer.gets(Packet::PubAck(ack(1))).unwrap();
+        let events = peer.gets(Packet::PubAck(Ack::of(1))).unwrap();
         assert_eq!(acknowledged(&events[0]), (7, 0));
         assert_eq!(peer.session.unacknowledged(), 1);
     }
@@ -39,10 +39,10 @@ fn qos_2_ends_with_pubcomp() {
         let mut peer = Peer::version(version);
         peer.publish(QoS::ExactlyOnce, 7);
         peer.sent();
-        assert_eq!(peer.gets(Packet::PubRec(ack(1))).unwrap(), []);
-        assert_eq!(peer.sent(), [Packet::PubRel(ack(1))]);
+        assert_eq!(peer.gets(Packet::PubRec(Ack::of(1))).unwrap(), []);
+        assert_eq!(peer.sent(), [Packet::PubRel(Ack::of(1))]);
         assert_eq!(peer.session.unacknowledged(), 1);
-        let events = peer.gets(Packet::PubComp(ack(1))).unwrap();
+        let events = peer.gets(Packet::PubComp(Ack::of(1))).unwrap();
         assert_eq!(acknowledged(&events[0]), (7, 0));
         assert_eq!(peer.session.unacknowledged(), 0);
     }
@@ -84,8 +84,8 @@ fn a_resumed_session_repeats_with_dup_and_a_lost_one_starts_anew() {
             }
             peer.publish(QoS::AtLeastOnce, 4);
             peer.sent();
-            peer.gets(Packet::PubRec(ack(1))).unwrap();
-            peer.gets(Packet::PubRec(ack(3))).unwrap();
+            peer.gets(Packet::PubRec(Ack::of(1))).unwrap();
+            peer.gets(Packet::PubRec(Ack::of(3))).unwrap();
             peer.sent();
             peer.reconnected(resumed);
             let sent: Vec<_> = peer
@@ -126,9 +126,9 @@ fn the_window_is_the_smaller_of_ours_and_the_brokers() {
     );
     // QoS 0 does not count (section 3.3.4)
     peer.publish(QoS::AtMostOnce, 0);
-    peer.gets(Packet::PubRec(ack(2))).unwrap();
+    peer.gets(Packet::PubRec(Ack::of(2))).unwrap();
     assert_eq!(peer.session.room(), 0, "PUBREC does not make room");
-    peer.gets(Packet::PubComp(ack(2))).unwrap();
+    peer.gets(Packet::PubComp(Ack::of(2))).unwrap();
     assert_eq!(peer.session.room(), 1);
 }
 
@@ -142,7 +142,7 @@ fn a_smaller_window_after_a_reconnect_holds_kept_publishes_back() {
     for id in 1..=3 {
         assert!(matches!(&peer.sent()[..], [Packet::Publish(p)] if p.packet_id == id));
         assert_eq!(peer.session.room(), 0);
-        peer.gets(Packet::PubAck(ack(id))).unwrap();
+        peer.gets(Packet::PubAck(Ack::of(id))).unwrap();
     }
     assert_eq!(peer.session.room(), 1);
 }
@@ -324,9 +324,9 @@ fn unsolicited_acknowledgements_are_warnings() {
         peer.publish(QoS::AtLeastOnce, 1);
         peer.sent();
         for (packet, name) in [
-            (Packet::PubAck(ack(99)), "PUBACK"),
-            (Packet::PubComp(ack(1)), "PUBCOMP"),
-            (Packet::PubRec(ack(1)), "PUBREC"),
+            (Packet::PubAck(Ack::of(99)), "PUBACK"),
+            (Packet::PubComp(Ack::of(1)), "PUBCOMP"),
+            (Packet::PubRec(Ack::of(1)), "PUBREC"),
         ] {
             assert!(
                 matches!(peer.gets(packet).unwrap()[..], [Event::Unexpected { packet, .. }] if packet == name)
@@ -335,7 +335,7 @@ fn unsolicited_acknowledgements_are_warnings() {
         assert_eq!(peer.session.unacknowledged(), 1);
         // PUBREL for nothing is answered
         peer.sent();
-        peer.gets(Packet::PubRel(ack(77))).unwrap();
+        peer.gets(Packet::PubRel(Ack::of(77))).unwrap();
         assert!(matches!(&peer.sent()[..], [Packet::PubComp(a)] if a.packet_id == 77));
     }
 }

@@ -24,19 +24,19 @@ fn inbound_qos_flows_are_answered() {
                 .len(),
             1
         );
-        assert_eq!(peer.sent(), [Packet::PubAck(ack(5))]);
+        assert_eq!(peer.sent(), [Packet::PubAck(Ack::of(5))]);
         assert_eq!(
             peer.gets(publish(QoS::ExactlyOnce, 5, false))
                 .unwrap()
                 .len(),
             1
         );
-        assert_eq!(peer.sent(), [Packet::PubRec(ack(5))]);
+        assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(5))]);
         // repeated before PUBREL: answered, not delivered again
         assert_eq!(peer.gets(publish(QoS::ExactlyOnce, 5, true)).unwrap(), []);
-        assert_eq!(peer.sent(), [Packet::PubRec(ack(5))]);
-        peer.gets(Packet::PubRel(ack(5))).unwrap();
-        assert_eq!(peer.sent(), [Packet::PubComp(ack(5))]);
+        assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(5))]);
+        peer.gets(Packet::PubRel(Ack::of(5))).unwrap();
+        assert_eq!(peer.sent(), [Packet::PubComp(Ack::of(5))]);
         assert_eq!(
             peer.gets(publish(QoS::ExactlyOnce, 5, false))
                 .unwrap()
@@ -93,15 +93,15 @@ fn the_owner_acknowledges_in_any_order_and_the_broker_hears_it_in_that_of_the_me
         assert_eq!(
             peer.sent(),
             [
-                Packet::PubAck(ack(1)),
-                Packet::PubRec(ack(2)),
-                Packet::PubAck(ack(3))
+                Packet::PubAck(Ack::of(1)),
+                Packet::PubRec(Ack::of(2)),
+                Packet::PubAck(Ack::of(3))
             ]
         );
         peer.session.acknowledge(one).unwrap();
         assert_eq!(peer.sent(), [], "once is enough");
-        peer.gets(Packet::PubRel(ack(2))).unwrap();
-        assert_eq!(peer.sent(), [Packet::PubComp(ack(2))]);
+        peer.gets(Packet::PubRel(Ack::of(2))).unwrap();
+        assert_eq!(peer.sent(), [Packet::PubComp(Ack::of(2))]);
         assert_eq!(peer.session.unfinished(), 0);
     }
 }
@@ -164,7 +164,7 @@ fn a_receipt_of_a_lost_session_is_stale() {
     peer.session.acknowledge(old).unwrap();
     assert_eq!(peer.sent(), []);
     peer.session.acknowledge(new).unwrap();
-    assert_eq!(peer.sent(), [Packet::PubAck(ack(1))]);
+    assert_eq!(peer.sent(), [Packet::PubAck(Ack::of(1))]);
 }
 
 #[test]
@@ -182,10 +182,10 @@ fn a_qos_2_message_is_known_from_its_delivery_to_its_release() {
     assert_eq!(peer.gets(inbound(QoS::ExactlyOnce, 1, true)).unwrap(), []);
     assert_eq!(peer.sent(), [], "no PUBREC before it is handled");
     peer.session.acknowledge(one).unwrap();
-    assert_eq!(peer.sent(), [Packet::PubRec(ack(1))]);
+    assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(1))]);
     assert_eq!(peer.gets(inbound(QoS::ExactlyOnce, 1, true)).unwrap(), []);
-    assert_eq!(peer.sent(), [Packet::PubRec(ack(1))]);
-    peer.gets(Packet::PubRel(ack(1))).unwrap();
+    assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(1))]);
+    peer.gets(Packet::PubRel(Ack::of(1))).unwrap();
     peer.sent();
     peer.takes(QoS::ExactlyOnce, 1);
 }
@@ -272,7 +272,7 @@ fn another_message_under_an_unreleased_packet_id_is_new() {
             if by_owner {
                 peer.session.acknowledge(receipt(&events)).unwrap();
             }
-            assert_eq!(peer.sent(), [Packet::PubRec(ack(1))]);
+            assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(1))]);
         }
     }
 }
@@ -305,11 +305,12 @@ fn a_flood_of_qos_2_is_delivered_whole_and_answered_in_order_part_by_part() {
             };
             assert_eq!(received.packet_id, packet_id(released));
             released += 1;
-            peer.gets(Packet::PubRel(ack(received.packet_id))).unwrap();
+            peer.gets(Packet::PubRel(Ack::of(received.packet_id)))
+                .unwrap();
             let mut sent = peer.sent().into_iter();
             assert_eq!(
                 sent.next(),
-                Some(Packet::PubComp(ack(packet_id(released - 1))))
+                Some(Packet::PubComp(Ack::of(packet_id(released - 1))))
             );
             answered.extend(sent);
         }
@@ -334,9 +335,9 @@ fn what_waits_to_be_answered_is_not_delivered_again_on_a_resumed_session() {
     for packet_id in [1000, 1001] {
         let repeated = inbound(QoS::ExactlyOnce, packet_id, true);
         assert_eq!(peer.gets(repeated).unwrap(), []);
-        assert_eq!(peer.sent(), [Packet::PubRec(ack(packet_id))]);
+        assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(packet_id))]);
     }
     // those that the broker never releases hold up nothing
     peer.gets(inbound(QoS::ExactlyOnce, 2, false)).unwrap();
-    assert_eq!(peer.sent(), [Packet::PubRec(ack(2))]);
+    assert_eq!(peer.sent(), [Packet::PubRec(Ack::of(2))]);
 }
