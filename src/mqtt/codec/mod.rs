@@ -177,15 +177,6 @@ pub fn decode(
         input.reserve((len - input.len()).min(1 << 20));
         return Ok(None);
     }
-    if let Some((kind, packet_id)) = decode_short_ack(input, limit) {
-        let ack = Ack::of(packet_id);
-        return Ok(Some(match kind {
-            AckKind::PubAck => Packet::PubAck(ack),
-            AckKind::PubRec => Packet::PubRec(ack),
-            AckKind::PubRel => Packet::PubRel(ack),
-            AckKind::PubComp => Packet::PubComp(ack),
-        }));
-    }
     let bytes = input.split_to(len);
     let packet = match version {
         Version::V5 => v5::decode(frame, bytes),
