@@ -45,14 +45,24 @@ pub struct Now {
 /// that runs in the same process.
 pub fn thread_cpu() -> Option<Duration> {
     #[cfg(unix)]
-    {
-        use rustix::time::{ClockId, clock_gettime};
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        Some(Duration::new(
-            u64::try_from(time.tv_sec).ok()?,
-            u32::try_from(time.tv_nsec).ok()?,
-        ))
-    }
+    return cpu(rustix::time::ClockId::ThreadCPUTime);
     #[cfg(not(unix))]
     None
+}
+
+/// CPU time that all threads have used.
+pub fn process_cpu() -> Option<Duration> {
+    #[cfg(unix)]
+    return cpu(rustix::time::ClockId::ProcessCPUTime);
+    #[cfg(not(unix))]
+    None
+}
+
+#[cfg(unix)]
+fn cpu(clock: rustix::time::ClockId) -> Option<Duration> {
+    let time = rustix::time::clock_gettime(clock);
+    Some(Duration::new(
+        u64::try_from(time.tv_sec).ok()?,
+        u32::try_from(time.tv_nsec).ok()?,
+    ))
 }

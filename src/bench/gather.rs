@@ -1,32 +1,88 @@
-//! How often a worker looks at its sockets from the first publish on, where the plan has a say in it (`--gather`).
+//! How often a worker looks at its sockets from the first publish on (`--gather`).
 //!
-//! To serve whatever comes as soon as it comes is best for latencies. Beside a broker on the same machine that answers
-//! message by message it makes the two wake each other for one or two messages at a time: half of the CPU time goes
-//! there, and the broker seems to take less than it can. With a time between two looks what comes meanwhile is read
-//! together, and what may follow it leaves together. What comes waits up to that time, so the user chooses it.
+//! To serve whatever comes as soon as it comes is best for latencies where the broker has little to do. Beside a broker on the
+//! same machine that answers message by message it makes the two wake each other for one or two messages at a time: half of
+//! the CPU time goes there, and the broker seems to take less than it can. With a time between two looks what comes
+//! meanwhile is read together, and what may follow it leaves together. Which time is right is for `tuner` to find, or for the
+//! user to say.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// What a plan says of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gathering {
+    /// In a closed loop against a broker outside of this process, a time with which more comes, if there is one.
+    #[default]
+    Auto,
+    /// Whatever comes is served at once.
+    Off,
+    /// From one look of a worker to the next at least.
+    Every(Duration),
+}
+
+/// The time between two looks where a run finds it itself, and what its workers tell it for that.
+#[derive(Debug, Default)]
+pub struct Tuned {
+    every_ns: AtomicU64,
+    came: AtomicU64,
+    looks: AtomicU64,
+}
+
+impl Tuned {
+    pub fn set(&self, every: Duration) {
+        self.every_ns
+            .store(every.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_nanos(self.every_ns.load(Ordering::Relaxed))
+    }
+
+    /// Acknowledgements and deliveries at all workers.
+    pub fn came(&self) -> u64 {
+        self.came.load(Ordering::Relaxed)
+    }
+
+    /// Times that any worker has looked.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+}
 
 #[derive(Debug)]
 pub struct Gather {
     every: Duration,
     looked: Instant,
+    tuned: Option<Arc<Tuned>>,
+    /// What has come so far and was told of.
+    told: u64,
 }
 
 impl Gather {
     /// On the thread that is to wait. Without a time it never does.
-    pub fn new(every: Option<Duration>, now: Instant) -> Self {
-        if every.is_some() {
+    pub fn new(gathering: Gathering, tuned: Option<Arc<Tuned>>, now: Instant) -> Self {
+        let every = match gathering {
+            Gathering::Every(every) => every,
+            Gathering::Auto | Gathering::Off => Duration::ZERO,
+        };
+        if !every.is_zero() || tuned.is_some() {
             sleep_exactly();
         }
         Self {
-            every: every.unwrap_or_default(),
+            every,
             looked: now,
+            tuned,
+            told: 0,
         }
     }
 
     /// Blocks the thread until it may look again. What else a worker does, dialling and timers, can wait as long.
-    pub fn wait(&self) {
+    pub fn wait(&mut self) {
+        if let Some(tuned) = &self.tuned {
+            self.every = tuned.every();
+        }
         if let Some(pause) = self.pause(Instant::now) {
             std::thread::sleep(pause);
         }
@@ -34,6 +90,15 @@ impl Gather {
 
     pub fn looked(&mut self, now: Instant) {
         self.looked = now;
+    }
+
+    /// After what was found in a look was served; `came` is all that has come until now.
+    pub fn tell(&mut self, came: u64) {
+        if let Some(tuned) = &self.tuned {
+            tuned.looks.fetch_add(1, Ordering::Relaxed);
+            tuned.came.fetch_add(came - self.told, Ordering::Relaxed);
+            self.told = came;
+        }
     }
 
     fn pause(&self, now: impl FnOnce() -> Instant) -> Option<Duration> {
@@ -52,21 +117,6 @@ fn sleep_exactly() {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
-/// Times that are offered; less is not worth the waking, more no better.
-const OFFERED: [Duration; 5] = [
-    Duration::from_millis(1),
-    Duration::from_micros(500),
-    Duration::from_micros(200),
-    Duration::from_micros(100),
-    Duration::from_micros(50),
-];
-
-/// What to try where the broker takes so long for a message on average: an eighth of it at most, so that it
-/// always has most of what is in flight. `None` where that is too short to gain anything.
-pub fn suggested(took: Duration) -> Option<Duration> {
-    OFFERED.into_iter().find(|every| *every <= took / 8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +126,7 @@ mod tests {
     #[test]
     fn one_look_in_each_time() {
         let start = Instant::now();
-        let mut gather = Gather::new(Some(4 * MS), start);
+        let mut gather = Gather::new(Gathering::Every(4 * MS), None, start);
         assert_eq!(gather.pause(|| start + MS), Some(3 * MS));
         assert_eq!(gather.pause(|| start + 4 * MS), None);
         gather.looked(start + 5 * MS);
@@ -86,17 +136,29 @@ mod tests {
     }
 
     #[test]
-    fn an_eighth_of_the_latency_is_suggested_where_it_is_worth_it() {
-        let suggested_us = |us| suggested(Duration::from_micros(us)).map(|every| every.as_micros());
-        assert_eq!(suggested_us(399), None);
-        assert_eq!(suggested_us(400), Some(50));
-        assert_eq!(suggested_us(2200), Some(200));
-        assert_eq!(suggested_us(1_000_000), Some(1000));
+    fn without_a_time_the_clock_is_not_asked() {
+        for gathering in [Gathering::Off, Gathering::Auto] {
+            let gather = Gather::new(gathering, None, Instant::now());
+            assert_eq!(gather.pause(|| unreachable!("nothing to wait for")), None);
+        }
     }
 
     #[test]
-    fn without_a_time_the_clock_is_not_asked() {
-        let gather = Gather::new(None, Instant::now());
-        assert_eq!(gather.pause(|| unreachable!("nothing to wait for")), None);
+    fn the_run_sets_the_time_and_hears_what_came() {
+        let start = Instant::now();
+        let tuned = Arc::new(Tuned::default());
+        let mut workers =
+            [(); 2].map(|()| Gather::new(Gathering::Auto, Some(tuned.clone()), start));
+        tuned.set(MS);
+        let [one, other] = &mut workers;
+        one.wait();
+        assert!(start.elapsed() >= MS);
+        one.tell(3);
+        one.tell(5);
+        other.tell(7);
+        assert_eq!((tuned.came(), tuned.looks()), (12, 3));
+        tuned.set(Duration::ZERO);
+        one.wait();
+        assert_eq!(one.every, Duration::ZERO);
     }
 }

@@ -47,6 +47,7 @@ mod tests;
 mod threshold;
 mod timers;
 mod timing;
+mod tuner;
 mod verdict;
 mod worker;
 
@@ -54,6 +55,7 @@ pub use account::{Got, Sent};
 pub use baseline::{Baseline, SCHEMA as BASELINE_SCHEMA};
 pub use error::{BenchError, ConnectionError};
 pub use figures::figures;
+pub use gather::Gathering;
 pub use health::Effort;
 pub use identity::{Credentials, Identities, Password};
 pub use limits::{Demand, prepare};

@@ -7,6 +7,7 @@ mod topics;
 
 use std::time::Duration;
 
+use super::gather::Gathering;
 use super::identity::Identities;
 use super::pace::Pace;
 use super::payload::{Payload, Recorded, Stamping, Stamps};
@@ -72,8 +73,7 @@ pub struct BenchPlan {
     pub group: Option<String>,
     /// Absent in a closed loop: as fast as acknowledgements, or at QoS 0 the socket, allow.
     pub pace: Option<Pace>,
-    /// From one look of a worker at its sockets to the next at least, once it publishes.
-    pub gather: Option<Duration>,
+    pub gather: Gathering,
     /// Until then, from the first publish on, nothing counts for rates and latencies.
     pub warmup: Duration,
     pub stop: Stop,
@@ -174,7 +174,7 @@ impl BenchPlan {
             filters: Vec::new(),
             group: None,
             pace: None,
-            gather: None,
+            gather: Gathering::default(),
             warmup: Duration::ZERO,
             stop: Stop::default(),
             drain: Duration::from_secs(5),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::account::{Account, Got, Sent};
 use super::figures::figures;
-use super::gather;
+use super::gather::Gathering;
 use super::health::{Effort, Health, Rate};
 use super::pace::{Arrivals, Pace};
 use super::payload::{Payload, Stamps};
@@ -38,6 +38,9 @@ pub struct Report {
     /// The rate at which this load went against the built-in peer, where that was tried.
     pub ceiling: Option<f64>,
     pub health: Health,
+    /// From one look at the sockets to the next at least, on average over the publishing time; zero where whatever came was
+    /// served at once.
+    pub gathered: Duration,
     /// By worker.
     pub efforts: Vec<Effort>,
     /// By publisher and by subscriber: what the account was settled from.
@@ -69,7 +72,7 @@ pub struct Setup {
     pub stamps: Stamps,
     /// Absent in a closed loop.
     pub pace: Option<Pace>,
-    pub gather: Option<Duration>,
+    pub gather: Gathering,
     pub warmup: Duration,
     pub stop: Stop,
     pub drain: Duration,
@@ -240,28 +243,6 @@ impl Report {
     /// `None` when nothing of the kind was measured.
     pub fn latency(&self, timing: Timing) -> Option<Latency> {
         Latency::of(self.recorder.timings.of(timing))
-    }
-
-    /// A `--gather` that may show more of the broker: in a closed loop whose messages wait there while the generator is
-    /// kept busy by being woken for few of them at a time.
-    pub fn suggested_gather(&self) -> Option<Duration> {
-        let setup = &self.setup;
-        let applies = setup.against == Against::Broker
-            && setup.pace.is_none()
-            && setup.gather.is_none()
-            && self.cores_used() > 0.5;
-        if !applies {
-            return None;
-        }
-        let answered = self.latency(Timing::Ack);
-        let took = answered.or_else(|| self.latency(Timing::Delivery))?.mean;
-        gather::suggested(took)
-    }
-
-    /// By all workers together, while messages were published.
-    fn cores_used(&self) -> f64 {
-        let spent = self.efforts.iter().filter_map(|one| one.publishing);
-        spent.map(|one| one.share()).sum()
     }
 
     /// CPU time of all workers from the first publish to the end of the drain.

@@ -1,8 +1,9 @@
 //! One run from the plan to the report: starts the workers, tells them what comes next, and hears what they
-//! tell. What is made of that is in `progress` and `result`.
+//! tell. What is made of that is in `progress`, `result` and `tuning`.
 
 mod progress;
 mod result;
+mod tuning;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,6 +20,7 @@ use super::shape::Shape;
 use super::worker::{Command, Finished, Gauge, News, Worker};
 use crate::mqtt::session::Settings;
 use progress::Readings;
+use tuning::Tuning;
 
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,8 @@ pub async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while run.stage != Stage::Finished {
         let quiet = tokio::time::Instant::from_std(run.quiet_until());
+        let tune = run.tuning.as_ref().and_then(Tuning::next);
+        let tune_at = tokio::time::Instant::from_std(tune.unwrap_or(run.began));
         tokio::select! {
             news = run.news.recv() => run.hear(news.ok_or(BenchError::WorkerDied)?)?,
             () = &mut stop, if !run.interrupted => run.interrupt(),
@@ -44,6 +48,7 @@ pub async fn run(
                 run.settled = !run.plan.drain.is_zero();
                 run.enter(Stage::Stop);
             }
+            () = tokio::time::sleep_until(tune_at), if tune.is_some() => run.tune(Tuning::read),
             _ = tick.tick(), if run.is_connecting() => on_progress(&run.progress(None)),
         }
         if let Some(interval) = run.interval() {
@@ -95,6 +100,7 @@ struct Run {
     /// Workers whose recorder has come since the last interval.
     fresh: Vec<bool>,
     readings: Readings,
+    tuning: Option<Tuning>,
     run: u16,
     started: SystemTime,
     shape: Arc<Shape>,
@@ -110,9 +116,11 @@ impl Run {
         let shape = Arc::new(plan.shape()?);
         let (commands, told) = watch::channel(Command::ConnectSubscribers);
         let (tell, news) = mpsc::unbounded_channel();
+        let tuning = Tuning::of(&plan);
         let mut threads = Vec::new();
         for number in 0..plan.workers {
-            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone())?;
+            let tuned = tuning.as_ref().map(Tuning::shared);
+            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone(), tuned)?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -150,6 +158,7 @@ impl Run {
             last_change: now,
             fresh: vec![false; plan.workers],
             readings: Readings::default(),
+            tuning,
             run,
             started: SystemTime::now(),
             shape,
@@ -188,6 +197,12 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    fn tune(&mut self, step: fn(&mut Tuning)) {
+        if let Some(tuning) = &mut self.tuning {
+            step(tuning);
+        }
     }
 
     fn interrupt(&mut self) {
@@ -233,10 +248,12 @@ impl Run {
             Stage::ConnectPublishers => Command::ConnectPublishers,
             Stage::Publish => {
                 self.publish_began = Some(now);
+                self.tune(Tuning::begin);
                 Command::Publish { began: now }
             }
             Stage::Drain => {
                 self.publish_ended = Some(now);
+                self.tune(Tuning::end);
                 self.last_change = now;
                 Command::Drain
             }

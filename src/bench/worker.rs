@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::{Now, thread_cpu};
 use super::connection::{Connection, Role, Served};
-use super::gather::Gather;
+use super::gather::{Gather, Tuned};
 use super::group::GroupSequence;
 use super::health::{Effort, Spent};
 use super::plan::{BenchPlan, PlanError, RoleName};
@@ -54,6 +54,8 @@ pub struct Worker {
     publishing: usize,
     told: Told,
     news: mpsc::UnboundedSender<News>,
+    /// Where the run finds the time between two looks.
+    tuned: Option<Arc<Tuned>>,
     scanned: Instant,
     /// When the recorder, and when the gauge was last told of.
     snapshot: Instant,
@@ -96,6 +98,7 @@ impl Worker {
         settings: &Arc<Settings>,
         run: u16,
         news: mpsc::UnboundedSender<News>,
+        tuned: Option<Arc<Tuned>>,
     ) -> Result<Self, PlanError> {
         let share = |count: usize| (number..count).step_by(plan.workers);
         let publishers = share(plan.publishers.count).len();
@@ -144,6 +147,7 @@ impl Worker {
             publishing,
             told: Told::Nothing,
             news,
+            tuned,
             scanned: now.instant,
             snapshot: now.instant,
             gauged: now.instant,
@@ -159,7 +163,8 @@ impl Worker {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Without one, instants are only as exact as the tick.
         let mut alarm = Alarm::new().ok();
-        let mut gather = Gather::new(self.shared.plan.gather, self.shared.clock.now().instant);
+        let now = self.shared.clock.now().instant;
+        let mut gather = Gather::new(self.shared.plan.gather, self.tuned.take(), now);
         let mut stopped = self.obey(*commands.borrow_and_update());
         while !stopped {
             if matches!(self.told, Told::Publish { .. } | Told::Drain) {
@@ -200,6 +205,8 @@ impl Worker {
             gather.looked(now.instant);
             self.come_due(now.ns);
             self.serve();
+            let counts = &self.shared.recorder.counts;
+            gather.tell(counts.acknowledged + counts.received);
             self.look_at_clock(now);
         }
         self.finish();

@@ -683,11 +683,13 @@ fn what_comes_between_two_looks_is_served_together() {
     let json = run(&broker, &format!("{load} --gather 5ms"));
     whole(&json);
     assert_eq!(json["setup"]["gather_us"], 5000);
+    assert_eq!(json["gathered"], 5_000_000);
     let sent = figure(&json, "sent");
     assert!((1.0..=162.0).contains(&sent), "{json}");
     // It is the worker that waits, not the broker.
-    let json = run(&broker, load);
-    assert_eq!(json["setup"]["gather_us"], Value::Null);
+    let json = run(&broker, &format!("{load} --gather off"));
+    assert_eq!(json["setup"]["gather_us"], 0);
+    assert_eq!(json["gathered"], 0);
     assert!(figure(&json, "sent") > sent, "{json}");
 }
 

@@ -237,21 +237,30 @@ pub struct PaceArgs {
     /// Messages that a publisher publishes at once in an open loop, at the same rate in all
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: u32,
-    /// Look at the sockets once in this time at most, so that what is answered and what follows travel together
-    /// [default: as soon as something comes]
-    #[arg(long, value_name = "TIME", value_parser = gathering)]
-    pub gather: Option<Span>,
+    /// Look at the sockets once in this time at most, so that what is answered and what follows travel together; off for as
+    /// soon as something comes, auto to find in a closed loop what the broker takes most with
+    #[arg(long, value_name = "TIME|off|auto", default_value = "auto", value_parser = gathering)]
+    pub gather: Gather,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Gather {
+    Auto,
+    Off,
+    Every(Span),
 }
 
 /// Well below what counts as late by the generator's own fault.
 const LONGEST_GATHER: Duration = Duration::from_millis(5);
 
-fn gathering(typed: &str) -> Result<Span, String> {
-    match positive(typed)? {
-        span if span.0 > LONGEST_GATHER => Err(format!(
-            "'{typed}' is too long between two looks (use 5ms at most)"
+fn gathering(typed: &str) -> Result<Gather, String> {
+    match (typed, positive(typed)) {
+        ("auto", _) => Ok(Gather::Auto),
+        ("off", _) => Ok(Gather::Off),
+        (_, Ok(span)) if span.0 <= LONGEST_GATHER => Ok(Gather::Every(span)),
+        _ => Err(format!(
+            "'{typed}' is no time between two looks (use one up to 5ms, such as 200us, or off, or auto)"
         )),
-        span => Ok(span),
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::files;
 use super::wait::Wait;
 use crate::bench::{
-    self, Arrivals, BenchPlan, Churn, FilterTemplate, Identities, Pace, Password, Payload,
-    Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
+    self, Arrivals, BenchPlan, Churn, FilterTemplate, Gathering, Identities, Pace, Password,
+    Payload, Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
 };
 use crate::cli::bench::{
-    ArrivalsKind, BenchArgs, DEFAULT_DURATION, PaceArgs, PayloadArgs, Ramp, SEARCH_DURATION,
-    ShapeKind, StampPlace, Switch,
+    ArrivalsKind, BenchArgs, DEFAULT_DURATION, Gather, PaceArgs, PayloadArgs, Ramp,
+    SEARCH_DURATION, ShapeKind, StampPlace, Switch,
 };
 use crate::commands::connect;
 use crate::dialect::Dialect;
@@ -96,7 +96,11 @@ pub fn plan(args: &BenchArgs) -> Result<Planned, Error> {
         filters: filters(args)?,
         group: group(args)?,
         pace: pace(&args.pace)?,
-        gather: args.pace.gather.map(|span| span.0),
+        gather: match args.pace.gather {
+            Gather::Auto => Gathering::Auto,
+            Gather::Off => Gathering::Off,
+            Gather::Every(span) => Gathering::Every(span.0),
+        },
         warmup: load.warmup.0,
         stop: Stop { messages, duration },
         drain: load.drain.0,

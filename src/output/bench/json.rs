@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use crate::bench::{
-    BASELINE_SCHEMA, Effort, Got, Pace, Place, Ranges, Reasons, Report, Sent, Sequence, Strays,
-    figures,
+    BASELINE_SCHEMA, Effort, Gathering, Got, Pace, Place, Ranges, Reasons, Report, Sent, Sequence,
+    Strays, figures,
 };
 
 /// The whole text, with a newline at its end.
@@ -24,6 +24,7 @@ pub fn render_json(report: &Report) -> String {
         .boolean("interrupted", report.interrupted);
     result.raw("setup", &setup(report));
     result.raw("workers", &array(report.efforts.iter().map(worker)));
+    result.number("gathered", report.gathered.as_nanos() as u64);
     verdict(report, &mut result);
     let mut all = Object::new("\n    ");
     for figure in figures(report) {
@@ -78,7 +79,11 @@ fn setup(report: &Report) -> String {
         .raw("pace", &or_null(setup.pace.as_ref().map(pace)))
         .raw(
             "gather_us",
-            &or_null(setup.gather.map(|time| time.as_micros())),
+            &or_null(match setup.gather {
+                Gathering::Auto => None,
+                Gathering::Off => Some(0),
+                Gathering::Every(every) => Some(every.as_micros()),
+            }),
         )
         .raw("messages", &or_null(setup.stop.messages))
         .raw(

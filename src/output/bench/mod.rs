@@ -408,17 +408,10 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             let full = report.health.socket_full * 100.0;
             let _ = write!(rest, ", sockets full {full:.0} %");
         }
-        if let Some(every) = report.setup.gather {
-            let _ = write!(rest, ", one look in {}", duration(every));
+        if !report.gathered.is_zero() {
+            let _ = write!(rest, ", one look in {}", duration(report.gathered));
         }
         table.line("generator", &rest)?;
-    }
-    if let Some(every) = report.suggested_gather() {
-        let us = every.as_micros();
-        table.line(
-            "hint",
-            &format!("the broker may take more with --gather {us}us"),
-        )?;
     }
     if let (Some(ceiling), Some(share)) = (report.ceiling, report.ceiling_share()) {
         let mut rest = format!("{}/s for this load on this machine", rate(ceiling));

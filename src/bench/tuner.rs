@@ -1,0 +1,419 @@
+//! Finds the time between two looks with which most comes, by trying. Pure: readings in; the time to set, and when to read again, out.
+//!
+//! A longer time is right where the broker wakes the generator for one or two messages at a time, and wrong where it
+//! leaves the broker without work. No latency tells these apart, for the time itself is in every latency. What does is how
+//! much comes: two times take turns, and the other one is kept where more comes with it, or as much for clearly less CPU time.
+
+mod trial;
+
+use std::time::Duration;
+
+use trial::{Judgement, Trial, Turn};
+
+/// What there is at an instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    pub at: Duration,
+    /// Acknowledgements and deliveries so far.
+    pub came: u64,
+    /// Times that a worker has looked at its sockets.
+    pub looks: u64,
+    /// CPU time of the whole process.
+    pub cpu: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// From one look to the next at least.
+    pub every: Duration,
+    /// The next reading comes after this.
+    pub until_next: Duration,
+}
+
+/// What is tried. Less is not worth the waking, more no better.
+const TIMES: [Duration; 8] = [
+    Duration::ZERO,
+    Duration::from_micros(20),
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+];
+/// Before the first trial, so that what is seen is no start.
+const START: Duration = Duration::from_millis(50);
+/// Between trials, and longer by a factor each time that nothing better was found.
+const REST: Duration = Duration::from_secs(1);
+const REST_GROWTH: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(16);
+/// How often it is looked meanwhile whether still as much comes, and what is not: a machine may change its ways.
+const WATCH: Duration = Duration::from_millis(100);
+const FALLEN: f64 = 0.5;
+/// A turn lasts so long, or this many times the longer of the two times; what comes in a quarter of that before it is left out.
+const TURN: Duration = Duration::from_millis(10);
+const LOOKS_A_TURN: u32 = 20;
+const SETTLE_SHARE: u32 = 4;
+
+#[derive(Debug)]
+pub struct Tuner {
+    workers: usize,
+    last: Reading,
+    /// The one of [`TIMES`] that is kept.
+    kept: usize,
+    step: Step,
+    /// How long the next rest is.
+    rest: Duration,
+    /// What is to be tried before it, from the end.
+    ways: Vec<Way>,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// Until then, unless less comes than that.
+    Rest {
+        until: Duration,
+        least: f64,
+    },
+    /// The next turn's time is set, and what it changes is not measured.
+    Settle(Comparison),
+    Turn(Comparison),
+}
+
+#[derive(Debug)]
+struct Comparison {
+    other: usize,
+    trial: Trial,
+}
+
+/// From the time that is kept to the one to be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToNone,
+    Shorter,
+    /// By so many steps: one alone may change nothing, because each look takes longer than that by then.
+    Longer(usize),
+}
+
+const LONGER: [Way; 3] = [Way::Longer(3), Way::Longer(2), Way::Longer(1)];
+const SHORTER: [Way; 2] = [Way::Shorter, Way::ToNone];
+
+impl Tuner {
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            last: Reading::default(),
+            kept: 0,
+            step: Step::Rest {
+                until: Duration::ZERO,
+                least: 0.0,
+            },
+            rest: REST,
+            ways: Vec::new(),
+        }
+    }
+
+    /// Publishing begins.
+    pub fn begin(&mut self, now: Reading) -> Order {
+        self.last = now;
+        self.rest(START, Turn::default())
+    }
+
+    /// What follows from a reading that was asked for.
+    pub fn read(&mut self, now: Reading) -> Order {
+        let turn = Turn::between(std::mem::replace(&mut self.last, now), now);
+        let idle = Step::Rest {
+            until: now.at,
+            least: 0.0,
+        };
+        match std::mem::replace(&mut self.step, idle) {
+            Step::Rest { until, least } => {
+                if self.kept > 0 && turn.per_s < least {
+                    self.ways = SHORTER.to_vec();
+                } else if now.at < until {
+                    self.step = Step::Rest { until, least };
+                    return self.order(WATCH.min(until - now.at));
+                } else {
+                    self.ways = [&LONGER[..], &SHORTER].concat();
+                }
+                self.go_on(turn)
+            }
+            Step::Settle(comparison) => {
+                let length = self.length(&comparison);
+                self.turn(comparison, length, Step::Turn)
+            }
+            Step::Turn(mut comparison) => {
+                comparison.trial.add(turn);
+                self.judge(comparison)
+            }
+        }
+    }
+
+    fn judge(&mut self, comparison: Comparison) -> Order {
+        let Comparison { other, trial } = &comparison;
+        let judgement = trial.judge(*other > self.kept);
+        let turn = trial.last(judgement == Judgement::Better);
+        match judgement {
+            Judgement::Open => return self.settle(comparison),
+            Judgement::Better => {
+                self.rest = REST;
+                self.ways = match *other > self.kept {
+                    true => LONGER.to_vec(),
+                    false => vec![Way::Shorter],
+                };
+                self.kept = *other;
+            }
+            // Even longer would be worse.
+            Judgement::NotBetter { harmful: true } if *other > self.kept => self.ways.clear(),
+            Judgement::NotBetter { .. } => {}
+        }
+        self.go_on(turn.unwrap_or_default())
+    }
+
+    /// On to the next trial, or to a rest when nothing is left to try; after a turn with the time that is kept.
+    fn go_on(&mut self, turn: Turn) -> Order {
+        while let Some(way) = self.ways.pop() {
+            if let Some(other) = self.other(way, turn) {
+                return self.settle(Comparison {
+                    other,
+                    trial: Trial::default(),
+                });
+            }
+        }
+        if self.kept == 0 && !turn.is_busy() {
+            return self.rest(WATCH, turn);
+        }
+        let length = self.rest;
+        self.rest = (length * REST_GROWTH).min(LONGEST_REST);
+        self.rest(length, turn)
+    }
+
+    /// Which time lies that way. Longer ones are for a generator that is busy, and below what a worker takes from look
+    /// to look anyway no time has any effect.
+    fn other(&self, way: Way, turn: Turn) -> Option<usize> {
+        let anyway = Duration::from_secs_f64(self.workers as f64 / turn.looks_per_s.max(1.0));
+        match way {
+            Way::ToNone => (self.kept > 0).then_some(0),
+            // The first one is next to none, which has a way of its own.
+            Way::Shorter => self.kept.checked_sub(1).filter(|other| *other > 0),
+            Way::Longer(steps) => {
+                let mut longer = self.kept + 1..TIMES.len();
+                let next = longer.find(|other| turn.is_busy() && TIMES[*other] >= anyway)?;
+                Some(next + steps - 1).filter(|other| *other < TIMES.len())
+            }
+        }
+    }
+
+    fn rest(&mut self, length: Duration, turn: Turn) -> Order {
+        self.step = Step::Rest {
+            until: self.last.at + length,
+            least: turn.per_s * FALLEN,
+        };
+        self.order(WATCH.min(length))
+    }
+
+    fn settle(&mut self, comparison: Comparison) -> Order {
+        let length = self.length(&comparison) / SETTLE_SHARE;
+        self.turn(comparison, length, Step::Settle)
+    }
+
+    fn turn(
+        &mut self,
+        comparison: Comparison,
+        length: Duration,
+        step: fn(Comparison) -> Step,
+    ) -> Order {
+        let every = match comparison.trial.is_others_turn() {
+            true => TIMES[comparison.other],
+            false => TIMES[self.kept],
+        };
+        self.step = step(comparison);
+        Order {
+            every,
+            until_next: length,
+        }
+    }
+
+    /// Of a turn.
+    fn length(&self, comparison: &Comparison) -> Duration {
+        let longer = TIMES[self.kept.max(comparison.other)];
+        TURN.max(longer * LOOKS_A_TURN)
+    }
+
+    fn order(&self, until_next: Duration) -> Order {
+        Order {
+            every: TIMES[self.kept],
+            until_next,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What comes in a second, and the cores that are at work, with a time between looks.
+    type Load<'a> = &'a dyn Fn(Duration) -> (f64, f64);
+
+    struct Simulation {
+        tuner: Tuner,
+        now: Reading,
+        order: Order,
+        came: f64,
+        /// Every time that was set, with how long.
+        set: Vec<(Duration, Duration)>,
+    }
+
+    impl Simulation {
+        fn new() -> Self {
+            let mut tuner = Tuner::new(1);
+            let now = Reading::default();
+            let order = tuner.begin(now);
+            Self {
+                tuner,
+                now,
+                order,
+                came: 0.0,
+                set: Vec::new(),
+            }
+        }
+
+        fn run(&mut self, seconds: u64, load: Load<'_>) {
+            let end = self.now.at + Duration::from_secs(seconds);
+            while self.now.at < end {
+                let Order { every, until_next } = self.order;
+                assert!(!until_next.is_zero());
+                let (per_s, cores) = load(every);
+                self.came += per_s * until_next.as_secs_f64();
+                let gap = every.max(Duration::from_micros(15));
+                self.now = Reading {
+                    at: self.now.at + until_next,
+                    came: self.came as u64,
+                    looks: self.now.looks + (until_next.as_nanos() / gap.as_nanos()) as u64,
+                    cpu: self.now.cpu + until_next.mul_f64(cores),
+                };
+                self.set.push((every, until_next));
+                self.order = self.tuner.read(self.now);
+            }
+        }
+
+        fn kept_us(&self) -> u128 {
+            TIMES[self.tuner.kept].as_micros()
+        }
+    }
+
+    fn us(every: Duration) -> u128 {
+        every.as_micros()
+    }
+
+    #[test]
+    fn finds_the_time_with_which_most_comes() {
+        let mut one = Simulation::new();
+        one.run(5, &|every| match us(every) {
+            0 => (80_000.0, 1.0),
+            20 => (85_000.0, 1.0),
+            50 => (90_000.0, 1.0),
+            100 => (100_000.0, 0.9),
+            200 => (118_000.0, 0.8),
+            500 => (121_000.0, 0.6),
+            _ => (50_000.0, 0.3),
+        });
+        assert_eq!(one.kept_us(), 500);
+        assert!(one.came > 5.0 * 110_000.0, "{}", one.came);
+    }
+
+    #[test]
+    fn gets_past_a_time_that_changes_nothing() {
+        let mut one = Simulation::new();
+        one.run(5, &|every| match us(every) {
+            0..=50 => (40_000.0, 1.0),
+            100 => (60_000.0, 1.0),
+            _ => (30_000.0, 0.5),
+        });
+        assert_eq!(one.kept_us(), 100);
+    }
+
+    /// One publisher's window: every wait leaves the broker without work.
+    #[test]
+    fn leaves_alone_what_loses_by_it() {
+        let mut one = Simulation::new();
+        one.run(10, &|every| match us(every) {
+            0 => (100_000.0, 0.8),
+            20 => (85_000.0, 0.8),
+            _ => (40_000.0, 0.4),
+        });
+        assert_eq!(one.kept_us(), 0);
+        assert!(one.came > 10.0 * 99_000.0, "{}", one.came);
+    }
+
+    #[test]
+    fn a_generator_with_time_to_spare_waits_for_nothing() {
+        for load in [(100_000.0, 0.4), (0.0, 1.0)] {
+            let mut one = Simulation::new();
+            one.run(10, &|_| load);
+            assert!(one.set.iter().all(|(every, _)| every.is_zero()), "{load:?}");
+        }
+    }
+
+    #[test]
+    fn takes_it_back_at_once_when_it_turns_out_wrong() {
+        let mut one = Simulation::new();
+        one.run(5, &|every| match us(every) {
+            0 => (80_000.0, 1.0),
+            _ => (120_000.0, 0.5),
+        });
+        assert!(one.kept_us() > 0);
+        one.run(1, &|every| match us(every) {
+            0 => (80_000.0, 1.0),
+            _ => (8_000.0, 0.1),
+        });
+        assert_eq!(one.kept_us(), 0);
+    }
+
+    #[test]
+    fn less_work_is_taken_where_as_much_comes() {
+        let mut one = Simulation::new();
+        one.run(5, &|every| {
+            (100_000.0, 1.0 / (1.0 + us(every) as f64 / 100.0))
+        });
+        let kept = one.kept_us();
+        assert!((100..=200).contains(&kept), "until it is not busy: {kept}");
+    }
+
+    proptest! {
+        /// Whatever the times do, a run loses little by their being tried.
+        #[test]
+        fn trying_costs_little(
+            factors in proptest::collection::vec(0.01..2.0_f64, TIMES.len() - 1),
+            cores in 0.5..2.0_f64,
+        ) {
+            let mut one = Simulation::new();
+            one.run(30, &|every| {
+                let number = TIMES.iter().position(|time| *time == every).unwrap();
+                let factor = number.checked_sub(1).map_or(1.0, |one| factors[one]);
+                (50_000.0 * factor, cores)
+            });
+            prop_assert!(one.came >= 0.95 * 30.0 * 50_000.0, "{}", one.came);
+        }
+
+        #[test]
+        fn no_reading_is_too_odd(
+            readings in proptest::collection::vec(
+                (any::<u32>(), any::<u64>(), any::<u64>(), any::<u32>()), 1..200
+            ),
+        ) {
+            let mut tuner = Tuner::new(2);
+            tuner.begin(Reading::default());
+            for (at, came, looks, cpu) in readings {
+                let order = tuner.read(Reading {
+                    at: Duration::from_micros(at.into()),
+                    came,
+                    looks,
+                    cpu: Duration::from_micros(cpu.into()),
+                });
+                prop_assert!(TIMES.contains(&order.every) && order.until_next <= REST);
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Two times between looks compared: they take turns, and the pairs of turns say which is better.
+
+use super::Reading;
+
+/// Pairs of turns that a trial has at most.
+const PAIRS: usize = 8;
+/// After so many a trial whose pairs all say the same is over.
+const ENOUGH_PAIRS: usize = 4;
+/// What comes must change by such a factor to be more.
+const MORE: f64 = 1.03;
+/// No less than this is as much, and is better when it takes no more than that of the CPU time.
+const AS_MUCH: f64 = 0.97;
+const CHEAPER: f64 = 0.9;
+/// A trial ends when its first pair brings less than the one, or its first two less than the other.
+const HARMFUL: f64 = 0.7;
+const WORSE: f64 = 0.9;
+/// Of one core. A generator that needs less has nothing to gain.
+const BUSY: f64 = 0.5;
+
+/// What came between two readings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turn {
+    pub per_s: f64,
+    /// CPU seconds for each that came.
+    cost: f64,
+    /// CPU seconds in a second.
+    cores: f64,
+    pub looks_per_s: f64,
+}
+
+impl Turn {
+    pub fn between(from: Reading, to: Reading) -> Self {
+        let passed = to.at.saturating_sub(from.at).as_secs_f64().max(1e-9);
+        let came = to.came.saturating_sub(from.came) as f64;
+        let cpu = to.cpu.saturating_sub(from.cpu).as_secs_f64();
+        Self {
+            per_s: came / passed,
+            cost: cpu / came.max(1.0),
+            cores: cpu / passed,
+            looks_per_s: to.looks.saturating_sub(from.looks) as f64 / passed,
+        }
+    }
+
+    /// Something comes, and the generator is at work for it.
+    pub fn is_busy(&self) -> bool {
+        self.cores >= BUSY && self.per_s > 0.0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    Open,
+    /// The other time is better.
+    Better,
+    /// It is not, and may be much worse.
+    NotBetter {
+        harmful: bool,
+    },
+}
+
+/// Turns go A B B A A B B A, where A is the time that is kept, so that neither gains by what changes in one direction.
+#[derive(Debug, Default)]
+pub struct Trial {
+    turns: Vec<Turn>,
+}
+
+impl Trial {
+    /// Whether the next turn is the other time's.
+    pub fn is_others_turn(&self) -> bool {
+        Self::is_others(self.turns.len())
+    }
+
+    pub fn add(&mut self, turn: Turn) {
+        self.turns.push(turn);
+    }
+
+    /// The last turn of the other time, or of the one that is kept.
+    pub fn last(&self, of_other: bool) -> Option<Turn> {
+        let turns = self.turns.iter().enumerate().rev();
+        let mut of_it = turns.filter(|(number, _)| Self::is_others(*number) == of_other);
+        of_it.next().map(|(_, turn)| *turn)
+    }
+
+    /// `waits_more`: the other time is the longer one. A machine that stops for a while makes single pairs, or the sum of all,
+    /// wrong. To wait longer must be better by the middle pair and by the sum, to wait less by one of them.
+    pub fn judge(&self, waits_more: bool) -> Judgement {
+        let mut rates = self.ratios(|turn| turn.per_s);
+        let all = |is: fn(f64) -> bool| rates.iter().all(|rate| is(*rate));
+        // In the middle of a pair it was asked before.
+        let is_over = match rates.len() {
+            _ if !self.turns.len().is_multiple_of(2) => false,
+            0 => false,
+            1 => all(|rate| rate < HARMFUL),
+            PAIRS.. => true,
+            ENOUGH_PAIRS.. => all(|rate| rate >= MORE) || all(|rate| rate < AS_MUCH),
+            _ => all(|rate| rate < WORSE),
+        };
+        if !is_over {
+            return Judgement::Open;
+        }
+        let sum = |of_other: bool| -> f64 {
+            let turns = self.turns.iter().enumerate();
+            let of_it = turns.filter(|(number, _)| Self::is_others(*number) == of_other);
+            of_it.map(|(_, turn)| turn.per_s).sum()
+        };
+        let (middle, whole) = (median(&mut rates), ratio(sum(true), sum(false)));
+        let rate = if waits_more {
+            middle.min(whole)
+        } else {
+            middle.max(whole)
+        };
+        let cost = median(&mut self.ratios(|turn| turn.cost));
+        if rate >= MORE || (rate >= AS_MUCH && cost <= CHEAPER) {
+            Judgement::Better
+        } else {
+            Judgement::NotBetter {
+                harmful: rate < HARMFUL,
+            }
+        }
+    }
+
+    fn is_others(turn: usize) -> bool {
+        matches!(turn % 4, 1 | 2)
+    }
+
+    /// Of the other time to the one that is kept, by pair.
+    fn ratios(&self, of: fn(&Turn) -> f64) -> Vec<f64> {
+        let pairs = self.turns.chunks_exact(2).enumerate();
+        pairs
+            .map(|(number, pair)| {
+                let (first, second) = (of(&pair[0]), of(&pair[1]));
+                match Self::is_others(2 * number) {
+                    false => ratio(second, first),
+                    true => ratio(first, second),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Bounded where there is nothing to compare with.
+fn ratio(other: f64, kept: f64) -> f64 {
+    match kept > 0.0 {
+        true => (other / kept).min(1e3),
+        false if other > 0.0 => 1e3,
+        false => 1.0,
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ => values[middle],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A trial whose turns bring so much, each for one core; the other time's are every second and third of four.
+    fn trial(per_s: &[f64]) -> Trial {
+        let mut trial = Trial::default();
+        for per_s in per_s {
+            trial.add(Turn {
+                per_s: *per_s,
+                cost: 1.0 / per_s,
+                cores: 1.0,
+                looks_per_s: 1000.0,
+            });
+        }
+        trial
+    }
+
+    #[test]
+    fn a_trial_takes_turns_until_its_pairs_agree() {
+        let mut one = Trial::default();
+        let mut turns = String::new();
+        while one.judge(true) == Judgement::Open {
+            let is_others = one.is_others_turn();
+            turns.push(if is_others { 'B' } else { 'A' });
+            one.add(trial(&[if is_others { 120.0 } else { 100.0 }]).turns[0]);
+        }
+        assert_eq!(turns, "ABBAABBA");
+        assert_eq!(one.judge(true), Judgement::Better);
+        assert_eq!(one.last(true).unwrap().per_s, 120.0);
+        assert_eq!(one.last(false).unwrap().per_s, 100.0);
+    }
+
+    #[test]
+    fn harm_ends_a_trial_at_once() {
+        let not_better = |harmful| Judgement::NotBetter { harmful };
+        assert_eq!(trial(&[100.0]).judge(true), Judgement::Open);
+        assert_eq!(trial(&[100.0, 69.0]).judge(true), not_better(true));
+        assert_eq!(trial(&[100.0, 85.0]).judge(true), Judgement::Open);
+        assert_eq!(
+            trial(&[100.0, 85.0, 85.0, 100.0]).judge(true),
+            not_better(false)
+        );
+        assert_eq!(
+            trial(&[0.0, 0.0]).judge(true),
+            Judgement::Open,
+            "nothing came"
+        );
+    }
+
+    /// Eight pairs as good as each other but for one turn, in which the machine stopped.
+    #[test]
+    fn to_wait_longer_must_be_better_by_every_measure() {
+        let mut turns = [100.0; 16];
+        for (number, turn) in turns.iter_mut().enumerate() {
+            if Trial::is_others(number) {
+                *turn = 104.0;
+            }
+        }
+        turns[9] = 1.0;
+        let stopped = trial(&turns);
+        assert_eq!(
+            stopped.judge(true),
+            Judgement::NotBetter { harmful: false },
+            "the sum says no"
+        );
+        assert_eq!(stopped.judge(false), Judgement::Better, "the pairs say yes");
+    }
+
+    #[test]
+    fn as_much_for_less_is_better() {
+        let judge = |cost: f64| {
+            let mut one = trial(&[100.0; 16]);
+            for number in (0..16).filter(|number| Trial::is_others(*number)) {
+                one.turns[number].cost *= cost;
+            }
+            one.judge(true)
+        };
+        assert_eq!(judge(0.89), Judgement::Better);
+        assert_eq!(judge(0.91), Judgement::NotBetter { harmful: false });
+    }
+}
