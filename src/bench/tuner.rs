@@ -45,23 +45,33 @@ const TIMES: [Duration; 8] = [
 const START: Duration = Duration::from_millis(50);
 /// Between trials, and longer by a factor each time that nothing better was found.
 const REST: Duration = Duration::from_secs(1);
-const REST_GROWTH: u32 = 4;
+const REST_GROWTH: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_secs(16);
 /// How often it is looked meanwhile whether still as much comes, and what is not: a machine may change its ways.
 const WATCH: Duration = Duration::from_millis(100);
 const FALLEN: f64 = 0.5;
-/// A turn lasts so long, or this many times the longer of the two times; what comes in a quarter of that before it is left out.
+/// A turn lasts so long, or this many times the longer of the two times, or this many times what a message takes at the broker.
 const TURN: Duration = Duration::from_millis(10);
 const LOOKS_A_TURN: u32 = 20;
+const LATENCIES_A_TURN: u32 = 2;
+/// What comes in this share of it before, or while a message takes its way, is left out.
 const SETTLE_SHARE: u32 = 4;
+/// No message is thought to take longer.
+const LONGEST_LATENCY: Duration = Duration::from_millis(40);
 
 #[derive(Debug)]
 pub struct Tuner {
     workers: usize,
+    /// Messages that may be unacknowledged at once, over all publishers.
+    in_flight: u64,
+    /// What a message takes until it is acknowledged.
+    latency: Duration,
     last: Reading,
     /// The one of [`TIMES`] that is kept.
     kept: usize,
     step: Step,
+    /// As much as ever came with it.
+    per_s: f64,
     /// How long the next rest is.
     rest: Duration,
     /// What is to be tried before it, from the end.
@@ -70,10 +80,8 @@ pub struct Tuner {
 
 #[derive(Debug)]
 enum Step {
-    /// Until then, unless less comes than that.
     Rest {
         until: Duration,
-        least: f64,
     },
     /// The next turn's time is set, and what it changes is not measured.
     Settle(Comparison),
@@ -99,15 +107,17 @@ const LONGER: [Way; 3] = [Way::Longer(3), Way::Longer(2), Way::Longer(1)];
 const SHORTER: [Way; 2] = [Way::Shorter, Way::ToNone];
 
 impl Tuner {
-    pub fn new(workers: usize) -> Self {
+    pub fn new(workers: usize, in_flight: u64) -> Self {
         Self {
             workers,
+            in_flight,
+            latency: Duration::ZERO,
             last: Reading::default(),
             kept: 0,
             step: Step::Rest {
                 until: Duration::ZERO,
-                least: 0.0,
             },
+            per_s: 0.0,
             rest: REST,
             ways: Vec::new(),
         }
@@ -122,16 +132,14 @@ impl Tuner {
     /// What follows from a reading that was asked for.
     pub fn read(&mut self, now: Reading) -> Order {
         let turn = Turn::between(std::mem::replace(&mut self.last, now), now);
-        let idle = Step::Rest {
-            until: now.at,
-            least: 0.0,
-        };
+        let idle = Step::Rest { until: now.at };
         match std::mem::replace(&mut self.step, idle) {
-            Step::Rest { until, least } => {
-                if self.kept > 0 && turn.per_s < least {
+            Step::Rest { until } => {
+                if self.kept > 0 && turn.per_s < FALLEN * self.per_s {
+                    self.per_s = 0.0;
                     self.ways = SHORTER.to_vec();
                 } else if now.at < until {
-                    self.step = Step::Rest { until, least };
+                    self.step = Step::Rest { until };
                     return self.order(WATCH.min(until - now.at));
                 } else {
                     self.ways = [&LONGER[..], &SHORTER].concat();
@@ -157,6 +165,7 @@ impl Tuner {
             Judgement::Open => return self.settle(comparison),
             Judgement::Better => {
                 self.rest = REST;
+                self.per_s = 0.0;
                 self.ways = match *other > self.kept {
                     true => LONGER.to_vec(),
                     false => vec![Way::Shorter],
@@ -172,6 +181,10 @@ impl Tuner {
 
     /// On to the next trial, or to a rest when nothing is left to try; after a turn with the time that is kept.
     fn go_on(&mut self, turn: Turn) -> Order {
+        // By Little's law.
+        let latency = self.in_flight as f64 / turn.per_s.max(1.0);
+        let longest = LONGEST_LATENCY.as_secs_f64();
+        self.latency = Duration::from_secs_f64(latency.min(longest));
         while let Some(way) = self.ways.pop() {
             if let Some(other) = self.other(way, turn) {
                 return self.settle(Comparison {
@@ -188,8 +201,8 @@ impl Tuner {
         self.rest(length, turn)
     }
 
-    /// Which time lies that way. Longer ones are for a generator that is busy, and below what a worker takes from look
-    /// to look anyway no time has any effect.
+    /// Which time lies that way. Longer ones are for a generator that is busy, and well below what a worker takes from
+    /// look to look anyway no time has any effect.
     fn other(&self, way: Way, turn: Turn) -> Option<usize> {
         let anyway = Duration::from_secs_f64(self.workers as f64 / turn.looks_per_s.max(1.0));
         match way {
@@ -198,22 +211,22 @@ impl Tuner {
             Way::Shorter => self.kept.checked_sub(1).filter(|other| *other > 0),
             Way::Longer(steps) => {
                 let mut longer = self.kept + 1..TIMES.len();
-                let next = longer.find(|other| turn.is_busy() && TIMES[*other] >= anyway)?;
+                let next = longer.find(|other| turn.is_busy() && TIMES[*other] >= anyway / 2)?;
                 Some(next + steps - 1).filter(|other| *other < TIMES.len())
             }
         }
     }
 
     fn rest(&mut self, length: Duration, turn: Turn) -> Order {
+        self.per_s = self.per_s.max(turn.per_s);
         self.step = Step::Rest {
             until: self.last.at + length,
-            least: turn.per_s * FALLEN,
         };
         self.order(WATCH.min(length))
     }
 
     fn settle(&mut self, comparison: Comparison) -> Order {
-        let length = self.length(&comparison) / SETTLE_SHARE;
+        let length = (self.length(&comparison) / SETTLE_SHARE).max(self.latency);
         self.turn(comparison, length, Step::Settle)
     }
 
@@ -238,6 +251,7 @@ impl Tuner {
     fn length(&self, comparison: &Comparison) -> Duration {
         let longer = TIMES[self.kept.max(comparison.other)];
         TURN.max(longer * LOOKS_A_TURN)
+            .max(self.latency * LATENCIES_A_TURN)
     }
 
     fn order(&self, until_next: Duration) -> Order {
@@ -267,7 +281,7 @@ mod tests {
 
     impl Simulation {
         fn new() -> Self {
-            let mut tuner = Tuner::new(1);
+            let mut tuner = Tuner::new(1, 20);
             let now = Reading::default();
             let order = tuner.begin(now);
             Self {
@@ -371,6 +385,29 @@ mod tests {
         assert_eq!(one.kept_us(), 0);
     }
 
+    /// What a change of the time does is seen when all that was in flight before has come.
+    #[test]
+    fn turns_are_long_where_messages_take_long() {
+        let lengths = |in_flight| {
+            let mut tuner = Tuner::new(1, in_flight);
+            let mut now = Reading::default();
+            let mut order = tuner.begin(now);
+            let mut lengths = Vec::new();
+            for _ in 0..4 {
+                now.at += order.until_next;
+                now.came += (order.until_next.as_secs_f64() * 100_000.0) as u64;
+                now.looks += 1000;
+                now.cpu = now.at;
+                order = tuner.read(now);
+                lengths.push(order.until_next.as_micros());
+            }
+            lengths
+        };
+        assert_eq!(lengths(20), [2_500, 10_000, 2_500, 10_000]);
+        assert_eq!(lengths(1_000), [10_000, 20_000, 10_000, 20_000]);
+        assert_eq!(lengths(1_000_000), [40_000, 80_000, 40_000, 80_000]);
+    }
+
     #[test]
     fn less_work_is_taken_where_as_much_comes() {
         let mut one = Simulation::new();
@@ -403,7 +440,7 @@ mod tests {
                 (any::<u32>(), any::<u64>(), any::<u64>(), any::<u32>()), 1..200
             ),
         ) {
-            let mut tuner = Tuner::new(2);
+            let mut tuner = Tuner::new(2, u64::MAX);
             tuner.begin(Reading::default());
             for (at, came, looks, cpu) in readings {
                 let order = tuner.read(Reading {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::super::clock::process_cpu;
 use super::super::gather::{Gathering, Tuned};
-use super::super::plan::{Against, BenchPlan};
+use super::super::plan::{Against, BenchPlan, Publishers};
 use super::super::tuner::{Order, Reading, Tuner};
+use crate::mqtt::QoS;
 
 pub struct Tuning {
     tuned: Arc<Tuned>,
@@ -32,7 +33,7 @@ impl Tuning {
         let now = Instant::now();
         applies.then(|| Self {
             tuned: Arc::default(),
-            tuner: Tuner::new(plan.workers),
+            tuner: Tuner::new(plan.workers, in_flight(&plan.publishers)),
             began: now,
             next: None,
             set: (Duration::ZERO, now),
@@ -96,6 +97,19 @@ impl Tuning {
             Duration::ZERO
         }
     }
+}
+
+/// Messages that may be on their way at once; at QoS 0 nobody knows.
+fn in_flight(publishers: &Publishers) -> u64 {
+    let each = match publishers {
+        Publishers {
+            qos: QoS::AtMostOnce,
+            ..
+        } => 0,
+        Publishers { in_flight: 0, .. } => u16::MAX,
+        Publishers { in_flight, .. } => *in_flight,
+    };
+    publishers.count as u64 * u64::from(each)
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ const NAME: usize = 16;
 /// From so many connections on it says something how many came about in a second.
 const MANY: u64 = 10;
 
+/// A shorter time between two looks is what was tried and not kept.
+const GATHERED: Duration = Duration::from_micros(10);
+
 /// How the result is to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
@@ -408,7 +411,7 @@ fn effort<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()>
             let full = report.health.socket_full * 100.0;
             let _ = write!(rest, ", sockets full {full:.0} %");
         }
-        if !report.gathered.is_zero() {
+        if report.gathered >= GATHERED {
             let _ = write!(rest, ", one look in {}", duration(report.gathered));
         }
         table.line("generator", &rest)?;
