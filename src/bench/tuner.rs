@@ -44,7 +44,7 @@ const TIMES: [Duration; 8] = [
 /// Before the first trial, so that what is seen is no start.
 const START: Duration = Duration::from_millis(50);
 /// Between trials, and longer by a factor each time that nothing better was found.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(2);
 const REST_GROWTH: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_secs(16);
 /// How often it is looked meanwhile whether still as much comes, and what is not: a machine may change its ways.
