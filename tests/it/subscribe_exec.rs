@@ -359,6 +359,8 @@ fn sigterm_lets_the_command_finish_and_acknowledges_its_message_alone() {
     let run = exec(broker.port, "-q 1", WAITS, &folder).start();
     wait_for_lines(&folder, "begun", 1);
     run.signal("TERM");
+    // It has seen the signal before the command ends.
+    run.wait_until_idle();
     go(&folder);
     let done = run.finish();
     done.status(0);
