@@ -22,6 +22,16 @@ pub enum Gathering {
     Every(Duration),
 }
 
+impl Gathering {
+    /// The time between two looks that is given, zero where there is none.
+    pub fn given(self) -> Duration {
+        match self {
+            Self::Every(every) => every,
+            Self::Auto | Self::Off => Duration::ZERO,
+        }
+    }
+}
+
 /// The time between two looks where a run finds it itself, and what its workers tell it for that.
 #[derive(Debug, Default)]
 pub struct Tuned {
@@ -63,10 +73,7 @@ pub struct Gather {
 impl Gather {
     /// On the thread that is to wait. Without a time it never does.
     pub fn new(gathering: Gathering, tuned: Option<Arc<Tuned>>, now: Instant) -> Self {
-        let every = match gathering {
-            Gathering::Every(every) => every,
-            Gathering::Auto | Gathering::Off => Duration::ZERO,
-        };
+        let every = gathering.given();
         if !every.is_zero() || tuned.is_some() {
             sleep_exactly();
         }

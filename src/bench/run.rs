@@ -119,13 +119,13 @@ impl Run {
         let tuning = Tuning::of(&plan);
         let mut threads = Vec::new();
         for number in 0..plan.workers {
-            let tuned = tuning.as_ref().map(Tuning::shared);
-            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone(), tuned)?;
+            let worker = Worker::new(number, &plan, &shape, &settings, run, tell.clone())?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(BenchError::Worker)?;
             let told = told.clone();
+            let tuned = tuning.as_ref().map(Tuning::shared);
             let farewell = Farewell(tell.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("bench-{number}"))
@@ -133,7 +133,7 @@ impl Run {
                     let _farewell = farewell;
                     // Tokio's budget would end a pass in the middle of a batch; the worker is fair
                     // to its connections by itself.
-                    runtime.block_on(tokio::task::unconstrained(worker.run(told)));
+                    runtime.block_on(tokio::task::unconstrained(worker.run(told, tuned)));
                 })
                 .map_err(BenchError::Worker)?;
             threads.push(thread);

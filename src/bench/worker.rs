@@ -54,8 +54,6 @@ pub struct Worker {
     publishing: usize,
     told: Told,
     news: mpsc::UnboundedSender<News>,
-    /// Where the run finds the time between two looks.
-    tuned: Option<Arc<Tuned>>,
     scanned: Instant,
     /// When the recorder, and when the gauge was last told of.
     snapshot: Instant,
@@ -98,7 +96,6 @@ impl Worker {
         settings: &Arc<Settings>,
         run: u16,
         news: mpsc::UnboundedSender<News>,
-        tuned: Option<Arc<Tuned>>,
     ) -> Result<Self, PlanError> {
         let share = |count: usize| (number..count).step_by(plan.workers);
         let publishers = share(plan.publishers.count).len();
@@ -147,7 +144,6 @@ impl Worker {
             publishing,
             told: Told::Nothing,
             news,
-            tuned,
             scanned: now.instant,
             snapshot: now.instant,
             gauged: now.instant,
@@ -157,14 +153,15 @@ impl Worker {
         })
     }
 
-    /// Works until it is told to stop, or until nobody can tell it any more.
-    pub async fn run(mut self, mut commands: watch::Receiver<Command>) {
+    /// Works until it is told to stop, or until nobody can tell it any more. With `tuned` the run finds the time
+    /// between two looks.
+    pub async fn run(mut self, mut commands: watch::Receiver<Command>, tuned: Option<Arc<Tuned>>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Without one, instants are only as exact as the tick.
         let mut alarm = Alarm::new().ok();
         let now = self.shared.clock.now().instant;
-        let mut gather = Gather::new(self.shared.plan.gather, self.tuned.take(), now);
+        let mut gather = Gather::new(self.shared.plan.gather, tuned, now);
         let mut stopped = self.obey(*commands.borrow_and_update());
         while !stopped {
             if matches!(self.told, Told::Publish { .. } | Told::Drain) {

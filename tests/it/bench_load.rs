@@ -691,6 +691,8 @@ fn what_comes_between_two_looks_is_served_together() {
     assert_eq!(json["setup"]["gather_us"], 0);
     assert_eq!(json["gathered"], 0);
     assert!(figure(&json, "sent") > sent, "{json}");
+    let json = run(&broker, "-n 1");
+    assert_eq!(json["setup"]["gather_us"], Value::Null, "to be found");
 }
 
 /// As mosquitto does, which breaks the connection of a client that has more than 20 messages of QoS 2 in flight.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::super::account::{Got, Sent, Terms, settle};
 use super::super::clock::Clock;
 use super::super::error::BenchError;
-use super::super::gather::Gathering;
 use super::super::payload::Stamps;
 use super::super::plan::{BenchPlan, Publishers};
 use super::super::recorder::{Counts, Recorder};
@@ -93,10 +92,9 @@ impl Run {
             drain: since(self.drained, self.publish_ended),
         };
         let end_ns = time_was_up.map_or(0, |end| clock.at(end).ns);
-        let gathered = match (plan.gather, &self.tuning) {
-            (_, Some(tuning)) => tuning.mean(times.publish),
-            (Gathering::Every(every), None) => every,
-            (Gathering::Auto | Gathering::Off, None) => Duration::ZERO,
+        let gathered = match &self.tuning {
+            Some(tuning) => tuning.mean(times.publish),
+            None => plan.gather.given(),
         };
         let rates = Rates::new(&recorder, start_ns, end_ns);
         let health = report::health(

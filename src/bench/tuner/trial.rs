@@ -66,24 +66,29 @@ pub enum Judgement {
 /// Turns go A B B A A B B A, where A is the time that is kept, so that neither gains by what changes in one direction.
 #[derive(Debug, Default)]
 pub struct Trial {
-    turns: Vec<Turn>,
+    kept: Vec<Turn>,
+    other: Vec<Turn>,
 }
 
 impl Trial {
     /// Whether the next turn is the other time's.
     pub fn is_others_turn(&self) -> bool {
-        Self::is_others(self.turns.len())
+        matches!((self.kept.len() + self.other.len()) % 4, 1 | 2)
     }
 
     pub fn add(&mut self, turn: Turn) {
-        self.turns.push(turn);
+        match self.is_others_turn() {
+            true => self.other.push(turn),
+            false => self.kept.push(turn),
+        }
     }
 
     /// The last turn of the other time, or of the one that is kept.
     pub fn last(&self, of_other: bool) -> Option<Turn> {
-        let turns = self.turns.iter().enumerate().rev();
-        let mut of_it = turns.filter(|(number, _)| Self::is_others(*number) == of_other);
-        of_it.next().map(|(_, turn)| *turn)
+        match of_other {
+            true => self.other.last().copied(),
+            false => self.kept.last().copied(),
+        }
     }
 
     /// By the middle pair, so that single ones in which the machine stopped do not matter. `waits_more`: the other time is the longer
@@ -97,7 +102,7 @@ impl Trial {
         };
         // In the middle of a pair it was asked before.
         let is_over = match rates.len() {
-            _ if !self.turns.len().is_multiple_of(2) => false,
+            _ if self.kept.len() != self.other.len() => false,
             0 => false,
             1 => all(|rate, _| rate < HARMFUL),
             PAIRS.. => true,
@@ -107,12 +112,8 @@ impl Trial {
         if !is_over {
             return Judgement::Open;
         }
-        let sum = |of_other: bool| -> f64 {
-            let turns = self.turns.iter().enumerate();
-            let of_it = turns.filter(|(number, _)| Self::is_others(*number) == of_other);
-            of_it.map(|(_, turn)| turn.per_s).sum()
-        };
-        let (middle, whole) = (median(&mut rates), ratio(sum(true), sum(false)));
+        let sum = |turns: &[Turn]| turns.iter().map(|turn| turn.per_s).sum();
+        let (middle, whole) = (median(&mut rates), ratio(sum(&self.other), sum(&self.kept)));
         let rate = match waits_more && whole < ON_THE_WHOLE {
             true => whole,
             false => middle,
@@ -126,21 +127,11 @@ impl Trial {
         }
     }
 
-    fn is_others(turn: usize) -> bool {
-        matches!(turn % 4, 1 | 2)
-    }
-
     /// Of the other time to the one that is kept, by pair.
     fn ratios(&self, of: fn(&Turn) -> f64) -> Vec<f64> {
-        let pairs = self.turns.chunks_exact(2).enumerate();
+        let pairs = self.other.iter().zip(&self.kept);
         pairs
-            .map(|(number, pair)| {
-                let (first, second) = (of(&pair[0]), of(&pair[1]));
-                match Self::is_others(2 * number) {
-                    false => ratio(second, first),
-                    true => ratio(first, second),
-                }
-            })
+            .map(|(other, kept)| ratio(of(other), of(kept)))
             .collect()
     }
 }
@@ -173,16 +164,21 @@ fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A trial whose turns bring so much, each for one core; the other time's are every second and third of four.
+    /// Brings so much for one core.
+    fn turn(per_s: f64) -> Turn {
+        Turn {
+            per_s,
+            cost: 1.0 / per_s,
+            cores: 1.0,
+            looks_per_s: 1000.0,
+        }
+    }
+
+    /// A trial whose turns bring so much; the other time's are every second and third of four.
     fn trial(per_s: &[f64]) -> Trial {
         let mut trial = Trial::default();
         for per_s in per_s {
-            trial.add(Turn {
-                per_s: *per_s,
-                cost: 1.0 / per_s,
-                cores: 1.0,
-                looks_per_s: 1000.0,
-            });
+            trial.add(turn(*per_s));
         }
         trial
     }
@@ -194,7 +190,7 @@ mod tests {
         while one.judge(true) == Judgement::Open {
             let is_others = one.is_others_turn();
             turns.push(if is_others { 'B' } else { 'A' });
-            one.add(trial(&[if is_others { 120.0 } else { 100.0 }]).turns[0]);
+            one.add(turn(if is_others { 120.0 } else { 100.0 }));
         }
         assert_eq!(turns, "ABBAABBA");
         assert_eq!(one.judge(true), Judgement::Better);
@@ -220,16 +216,13 @@ mod tests {
     /// Eight pairs as good as each other but for one or two turns, in which the machine stopped.
     #[test]
     fn to_wait_longer_must_not_be_worse_on_the_whole() {
-        let mut turns = [100.0; 16];
-        for (number, turn) in turns.iter_mut().enumerate() {
-            if Trial::is_others(number) {
-                *turn = 104.0;
-            }
-        }
-        turns[9] = 1.0;
-        assert_eq!(trial(&turns).judge(true), Judgement::Better);
-        turns[13] = 1.0;
-        let stopped = trial(&turns);
+        let mut stopped = Trial {
+            kept: vec![turn(100.0); 8],
+            other: vec![turn(104.0); 8],
+        };
+        stopped.other[4] = turn(1.0);
+        assert_eq!(stopped.judge(true), Judgement::Better);
+        stopped.other[6] = turn(1.0);
         let worse = Judgement::NotBetter { harmful: true };
         assert_eq!(stopped.judge(true), worse, "by the sum");
         assert_eq!(stopped.judge(false), Judgement::Better, "by the pairs");
@@ -238,11 +231,16 @@ mod tests {
     #[test]
     fn as_much_for_less_is_better() {
         let is_better = |per_s: f64, cost: f64| {
-            let mut one = trial(&[100.0; 16]);
-            for number in (0..16).filter(|number| Trial::is_others(*number)) {
-                one.turns[number].per_s = per_s;
-                one.turns[number].cost *= cost;
-            }
+            let kept = turn(100.0);
+            let other = Turn {
+                per_s,
+                cost: kept.cost * cost,
+                ..kept
+            };
+            let one = Trial {
+                kept: vec![kept; 8],
+                other: vec![other; 8],
+            };
             one.judge(true) == Judgement::Better
         };
         assert!(is_better(100.0, 0.89) && is_better(97.5, 0.89));

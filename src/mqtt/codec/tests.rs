@@ -106,10 +106,7 @@ fn examples(version: Version) -> Vec<Packet> {
             properties: Properties::new(),
         }),
         Packet::PubRel(ack(Place::Ack)),
-        Packet::PubComp(Ack {
-            packet_id: 0xffff,
-            ..Ack::default()
-        }),
+        Packet::PubComp(Ack::of(0xffff)),
         Packet::Subscribe(Subscribe {
             packet_id: 1,
             subscriptions: vec![

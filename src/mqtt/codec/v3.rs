@@ -28,10 +28,6 @@ pub(super) fn decode(
         return Ok(refusal);
     }
     let packet = v4::Packet::read(&mut bytes, usize::MAX).map_err(|e| frame.malformed(e))?;
-    let ack = |packet_id| Ack {
-        packet_id,
-        ..Ack::default()
-    };
     Ok(match packet {
         v4::Packet::Publish(p) => Packet::Publish(Publish {
             dup: p.dup,
@@ -44,10 +40,10 @@ pub(super) fn decode(
                 properties: Properties::new(),
             },
         }),
-        v4::Packet::PubAck(p) => Packet::PubAck(ack(p.pkid)),
-        v4::Packet::PubRec(p) => Packet::PubRec(ack(p.pkid)),
-        v4::Packet::PubRel(p) => Packet::PubRel(ack(p.pkid)),
-        v4::Packet::PubComp(p) => Packet::PubComp(ack(p.pkid)),
+        v4::Packet::PubAck(p) => Packet::PubAck(Ack::of(p.pkid)),
+        v4::Packet::PubRec(p) => Packet::PubRec(Ack::of(p.pkid)),
+        v4::Packet::PubRel(p) => Packet::PubRel(Ack::of(p.pkid)),
+        v4::Packet::PubComp(p) => Packet::PubComp(Ack::of(p.pkid)),
         v4::Packet::ConnAck(p) => Packet::ConnAck(ConnAck {
             session_present: p.session_present,
             reason: Reason(p.code as u8),
