@@ -31,16 +31,21 @@ pub struct Order {
 }
 
 /// What is tried. Less is not worth the waking, more no better.
-const TIMES: [Duration; 8] = [
+const TIMES: [Duration; 10] = [
     Duration::ZERO,
     Duration::from_micros(20),
     Duration::from_micros(50),
     Duration::from_micros(100),
     Duration::from_micros(200),
+    Duration::from_micros(300),
     Duration::from_micros(500),
-    Duration::from_millis(1),
+    Duration::from_micros(800),
+    Duration::from_micros(1200),
     Duration::from_millis(2),
 ];
+/// What is tried first is the longest that is no more than this share of what a message takes at the broker: the broker still
+/// has work from before by then, and much that came of it is served together.
+const LATENCY_SHARE: u32 = 8;
 /// Before the first trial, so that what is seen is no start.
 const START: Duration = Duration::from_millis(50);
 /// Between trials, and longer by a factor each time that nothing better was found.
@@ -76,6 +81,8 @@ pub struct Tuner {
     rest: Duration,
     /// What is to be tried before it, from the end.
     ways: Vec<Way>,
+    /// From which of [`TIMES`] on nothing is tried before it.
+    harmful: usize,
 }
 
 #[derive(Debug)]
@@ -97,6 +104,8 @@ struct Comparison {
 /// From the time that is kept to the one to be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
+    /// From none to what the latency makes likely.
+    Likely,
     ToNone,
     Shorter,
     /// By so many steps: one alone may change nothing, because each look takes longer than that by then.
@@ -105,6 +114,8 @@ enum Way {
 
 const LONGER: [Way; 3] = [Way::Longer(3), Way::Longer(2), Way::Longer(1)];
 const SHORTER: [Way; 2] = [Way::Shorter, Way::ToNone];
+/// Past times that were not tried.
+const AROUND: [Way; 4] = [Way::Longer(3), Way::Longer(2), Way::Shorter, Way::Longer(1)];
 
 impl Tuner {
     pub fn new(workers: usize, in_flight: u64) -> Self {
@@ -120,6 +131,7 @@ impl Tuner {
             per_s: 0.0,
             rest: REST,
             ways: Vec::new(),
+            harmful: TIMES.len(),
         }
     }
 
@@ -135,6 +147,7 @@ impl Tuner {
         let idle = Step::Rest { until: now.at };
         match std::mem::replace(&mut self.step, idle) {
             Step::Rest { until } => {
+                self.harmful = TIMES.len();
                 if self.kept > 0 && turn.per_s < FALLEN * self.per_s {
                     self.per_s = 0.0;
                     self.ways = SHORTER.to_vec();
@@ -142,7 +155,7 @@ impl Tuner {
                     self.step = Step::Rest { until };
                     return self.order(WATCH.min(until - now.at));
                 } else {
-                    self.ways = [&LONGER[..], &SHORTER].concat();
+                    self.ways = [&LONGER[..], &[Way::Likely], &SHORTER].concat();
                 }
                 self.go_on(turn)
             }
@@ -166,14 +179,15 @@ impl Tuner {
             Judgement::Better => {
                 self.rest = REST;
                 self.per_s = 0.0;
-                self.ways = match *other > self.kept {
-                    true => LONGER.to_vec(),
-                    false => vec![Way::Shorter],
+                self.ways = match other.checked_sub(self.kept) {
+                    None => vec![Way::Shorter],
+                    Some(..=1) => LONGER.to_vec(),
+                    Some(_) => AROUND.to_vec(),
                 };
                 self.kept = *other;
             }
             // Even longer would be worse.
-            Judgement::NotBetter { harmful: true } if *other > self.kept => self.ways.clear(),
+            Judgement::NotBetter { harmful: true } if *other > self.kept => self.harmful = *other,
             Judgement::NotBetter { .. } => {}
         }
         self.go_on(turn.unwrap_or_default())
@@ -205,16 +219,22 @@ impl Tuner {
     /// look to look anyway no time has any effect.
     fn other(&self, way: Way, turn: Turn) -> Option<usize> {
         let anyway = Duration::from_secs_f64(self.workers as f64 / turn.looks_per_s.max(1.0));
-        match way {
+        let other = match way {
+            Way::Likely => {
+                let longest = self.latency / LATENCY_SHARE;
+                let likely = TIMES.iter().rposition(|time| *time <= longest);
+                likely.filter(|_| self.kept == 0 && turn.is_busy())
+            }
             Way::ToNone => (self.kept > 0).then_some(0),
             // The first one is next to none, which has a way of its own.
             Way::Shorter => self.kept.checked_sub(1).filter(|other| *other > 0),
             Way::Longer(steps) => {
                 let mut longer = self.kept + 1..TIMES.len();
                 let next = longer.find(|other| turn.is_busy() && TIMES[*other] >= anyway / 2)?;
-                Some(next + steps - 1).filter(|other| *other < TIMES.len())
+                Some(next + steps - 1)
             }
-        }
+        };
+        other.filter(|other| *other != self.kept && *other < self.harmful)
     }
 
     fn rest(&mut self, length: Duration, turn: Turn) -> Order {
@@ -281,7 +301,11 @@ mod tests {
 
     impl Simulation {
         fn new() -> Self {
-            let mut tuner = Tuner::new(1, 20);
+            Self::with_in_flight(20)
+        }
+
+        fn with_in_flight(in_flight: u64) -> Self {
+            let mut tuner = Tuner::new(1, in_flight);
             let now = Reading::default();
             let order = tuner.begin(now);
             Self {
@@ -329,7 +353,7 @@ mod tests {
             20 => (85_000.0, 1.0),
             50 => (90_000.0, 1.0),
             100 => (100_000.0, 0.9),
-            200 => (118_000.0, 0.8),
+            200 | 300 => (118_000.0, 0.8),
             500 => (121_000.0, 0.6),
             _ => (50_000.0, 0.3),
         });
@@ -363,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_generator_with_time_to_spare_waits_for_nothing() {
-        for load in [(100_000.0, 0.4), (0.0, 1.0)] {
+        for load in [(100_000.0, 0.39), (0.0, 1.0)] {
             let mut one = Simulation::new();
             one.run(10, &|_| load);
             assert!(one.set.iter().all(|(every, _)| every.is_zero()), "{load:?}");
@@ -404,7 +428,7 @@ mod tests {
             lengths
         };
         assert_eq!(lengths(20), [2_500, 10_000, 2_500, 10_000]);
-        assert_eq!(lengths(1_000), [10_000, 20_000, 10_000, 20_000]);
+        assert_eq!(lengths(900), [9_000, 18_000, 9_000, 18_000]);
         assert_eq!(lengths(1_000_000), [40_000, 80_000, 40_000, 80_000]);
     }
 
@@ -418,12 +442,65 @@ mod tests {
         assert!((100..=200).contains(&kept), "until it is not busy: {kept}");
     }
 
+    /// 1600 in flight of which 100 are acknowledged in a millisecond: 2 ms are likely.
+    #[test]
+    fn what_the_latency_makes_likely_is_tried_first() {
+        let first = |one: &Simulation| {
+            let mut set = one.set.iter().map(|(every, _)| us(*every));
+            set.find(|every| *every > 0)
+        };
+        let load = |every| match us(every) {
+            0..2000 => (100_000.0, 1.0),
+            _ => (100_000.0, 0.6),
+        };
+        let mut one = Simulation::with_in_flight(1600);
+        one.run(1, &load);
+        assert_eq!((first(&one), one.kept_us()), (Some(2000), 2000));
+        let mut one = Simulation::with_in_flight(1599);
+        one.run(1, &load);
+        assert_eq!(first(&one), Some(1200));
+    }
+
+    /// More may come with a shorter time.
+    #[test]
+    fn what_is_likely_is_only_where_it_begins() {
+        let mut one = Simulation::with_in_flight(1600);
+        one.run(4, &|every| match us(every) {
+            0..=100 => (180_000.0, 1.0),
+            200 => (269_000.0, 0.6),
+            300 => (282_000.0, 0.45),
+            500 => (254_000.0, 0.35),
+            800 => (211_000.0, 0.3),
+            1200 => (201_000.0, 0.25),
+            _ => (185_000.0, 0.2),
+        });
+        assert_eq!(one.kept_us(), 300);
+        assert!(one.came > 4.0 * 260_000.0, "{}", one.came);
+    }
+
+    /// Nothing longer than what did harm, but all that is shorter.
+    #[test]
+    fn what_is_likely_may_be_wrong() {
+        let mut one = Simulation::with_in_flight(1600);
+        one.run(2, &|every| match us(every) {
+            0..=20 => (100_000.0, 1.0),
+            50 => (110_000.0, 1.0),
+            100 => (120_000.0, 1.0),
+            _ => (50_000.0, 1.0),
+        });
+        assert_eq!(one.kept_us(), 100);
+        let longest = one.set.iter().map(|(every, _)| us(*every)).max();
+        assert_eq!(longest, Some(2000));
+        let long = one.set.iter().filter(|(every, _)| us(*every) > 500);
+        assert!(long.count() <= 4, "the first two turns");
+    }
+
     proptest! {
         /// Whatever the times do, a run loses little by their being tried.
         #[test]
         fn trying_costs_little(
             factors in proptest::collection::vec(0.01..2.0_f64, TIMES.len() - 1),
-            cores in 0.5..2.0_f64,
+            cores in 0.4..2.0_f64,
         ) {
             let mut one = Simulation::new();
             one.run(30, &|every| {

@@ -13,14 +13,14 @@ const MORE: f64 = 1.03;
 const AS_MUCH: f64 = 0.97;
 const CHEAPER: f64 = 0.9;
 const NEARLY_AS_MUCH: f64 = 0.95;
-const MUCH_CHEAPER: f64 = 0.75;
+const MUCH_CHEAPER: f64 = 0.8;
 /// A trial ends when its first pair brings less than the one, or its first two less than the other.
 const HARMFUL: f64 = 0.5;
 const WORSE: f64 = 0.8;
 /// What a longer time must bring on the whole.
 const ON_THE_WHOLE: f64 = 0.9;
 /// Of one core. A generator that needs less has nothing to gain.
-const BUSY: f64 = 0.5;
+const BUSY: f64 = 0.4;
 
 /// What came between two readings.
 #[derive(Debug, Clone, Copy, Default)]
@@ -136,10 +136,14 @@ impl Trial {
     }
 }
 
+/// Whether so many times what comes, for so many times the cost, is better: it may not be that the way back is, too.
 fn is_better(rate: f64, cost: f64) -> bool {
-    rate >= MORE
-        || (rate >= AS_MUCH && cost <= CHEAPER)
-        || (rate >= NEARLY_AS_MUCH && cost <= MUCH_CHEAPER)
+    saves(rate, cost) || (rate >= MORE && !saves(1.0 / rate, 1.0 / cost))
+}
+
+/// As much, or nearly, for less.
+fn saves(rate: f64, cost: f64) -> bool {
+    (rate >= AS_MUCH && cost <= CHEAPER) || (rate >= NEARLY_AS_MUCH && cost <= MUCH_CHEAPER)
 }
 
 /// Bounded where there is nothing to compare with.
@@ -244,7 +248,10 @@ mod tests {
             one.judge(true) == Judgement::Better
         };
         assert!(is_better(100.0, 0.89) && is_better(97.5, 0.89));
-        assert!(!is_better(100.0, 0.91) && !is_better(96.5, 0.76));
-        assert!(is_better(95.5, 0.74) && !is_better(94.5, 0.1));
+        assert!(!is_better(100.0, 0.91) && !is_better(96.5, 0.81));
+        assert!(is_better(95.5, 0.79) && !is_better(94.5, 0.1));
+        // more, but not so much that the way back would not be better again
+        assert!(is_better(103.5, 1.2) && !is_better(103.0, 1.2));
+        assert!(is_better(106.0, 2.0) && !is_better(104.0, 1.4));
     }
 }
