@@ -284,6 +284,8 @@ impl Tuner {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -493,6 +495,37 @@ mod tests {
         assert_eq!(longest, Some(2000));
         let long = one.set.iter().filter(|(every, _)| us(*every) > 500);
         assert!(long.count() <= 4, "the first two turns");
+    }
+
+    /// Ten publishers with 20 in flight, each turn up to a fifth better or worse than it was measured, and some of no use.
+    #[test]
+    fn a_noisy_machine_does_not_mislead_it() {
+        let random = RefCell::new(fastrand::Rng::with_seed(1));
+        let load = |every| {
+            let (per_s, cores) = match us(every) {
+                0..=50 => (185_000.0, 0.95),
+                100 => (200_000.0, 0.85),
+                200 => (207_000.0, 0.57),
+                300 => (208_000.0, 0.46),
+                500 => (155_000.0, 0.33),
+                _ => (80_000.0, 0.2),
+            };
+            let mut random = random.borrow_mut();
+            match random.u8(..) {
+                0..5 => (0.1 * per_s, 0.1),
+                _ => (per_s * (0.8 + 0.4 * random.f64()), cores),
+            }
+        };
+        let mut came = 0.0;
+        for _ in 0..50 {
+            let mut one = Simulation::with_in_flight(200);
+            one.run(10, &load);
+            let kept = one.kept_us();
+            assert!((200..=300).contains(&kept), "{kept}");
+            came += one.came;
+        }
+        let best = 208_000.0 * 10.0 * 50.0;
+        assert!(came > 0.95 * best, "{}", came / best);
     }
 
     proptest! {

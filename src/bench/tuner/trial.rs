@@ -2,10 +2,11 @@
 
 use super::Reading;
 
-/// Pairs of turns that a trial has at most.
-const PAIRS: usize = 8;
-/// After so many a trial whose pairs all say the same is over.
+/// Pairs of turns that a trial has at most. Where it takes them all, one time is not much worse than the other, so they cost little.
+const PAIRS: usize = 16;
+/// After so many a trial is over when its pairs say the same, but for one of eight.
 const ENOUGH_PAIRS: usize = 4;
+const AGREEING: usize = 8;
 /// What comes must change by such a factor to be more.
 const MORE: f64 = 1.03;
 /// No less than this is as much, and is better when it takes no more than that of the CPU time; a little less is when it
@@ -96,18 +97,21 @@ impl Trial {
     pub fn judge(&self, waits_more: bool) -> Judgement {
         let mut rates = self.ratios(|turn| turn.per_s);
         let mut costs = self.ratios(|turn| turn.cost);
-        let all = |is: fn(f64, f64) -> bool| {
-            let mut pairs = rates.iter().zip(&costs);
-            pairs.all(|(rate, cost)| is(*rate, *cost))
+        let count = |is: fn(f64, f64) -> bool| {
+            let pairs = rates.iter().zip(&costs);
+            pairs.filter(|(rate, cost)| is(**rate, **cost)).count()
         };
         // In the middle of a pair it was asked before.
         let is_over = match rates.len() {
             _ if self.kept.len() != self.other.len() => false,
             0 => false,
-            1 => all(|rate, _| rate < HARMFUL),
+            1 => count(|rate, _| rate < HARMFUL) == 1,
             PAIRS.. => true,
-            ENOUGH_PAIRS.. => all(is_better) || all(|rate, cost| !is_better(rate, cost)),
-            _ => all(|rate, _| rate < WORSE),
+            pairs @ ENOUGH_PAIRS.. => {
+                let better = count(is_better);
+                better.min(pairs - better) * AGREEING <= pairs
+            }
+            pairs => count(|rate, _| rate < WORSE) == pairs,
         };
         if !is_over {
             return Judgement::Open;
@@ -217,16 +221,33 @@ mod tests {
         );
     }
 
-    /// Eight pairs as good as each other but for one or two turns, in which the machine stopped.
+    #[test]
+    fn one_pair_of_eight_may_say_otherwise() {
+        let mut other = vec![turn(120.0); 8];
+        let mut pairs = |number: usize, per_s| {
+            other[number] = turn(per_s);
+            let trials = (1..=8).map(|count| Trial {
+                kept: vec![turn(100.0); count],
+                other: other[..count].to_vec(),
+            });
+            let over = trials.filter(|trial| trial.judge(true) != Judgement::Open);
+            over.map(|trial| trial.kept.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(4, 90.0), [4, 8]);
+        assert!(pairs(3, 90.0).is_empty(), "two of them");
+        assert_eq!(pairs(4, 120.0), [8]);
+    }
+
+    /// Pairs as good as each other but for some turns, in which the machine stopped.
     #[test]
     fn to_wait_longer_must_not_be_worse_on_the_whole() {
         let mut stopped = Trial {
-            kept: vec![turn(100.0); 8],
-            other: vec![turn(104.0); 8],
+            kept: vec![turn(100.0); PAIRS],
+            other: vec![turn(104.0); PAIRS],
         };
-        stopped.other[4] = turn(1.0);
+        stopped.other[..2].fill(turn(1.0));
         assert_eq!(stopped.judge(true), Judgement::Better);
-        stopped.other[6] = turn(1.0);
+        stopped.other[..4].fill(turn(1.0));
         let worse = Judgement::NotBetter { harmful: true };
         assert_eq!(stopped.judge(true), worse, "by the sum");
         assert_eq!(stopped.judge(false), Judgement::Better, "by the pairs");
