@@ -81,6 +81,8 @@ pub struct Tuner {
     rest: Duration,
     /// What is to be tried before it, from the end.
     ways: Vec<Way>,
+    /// Something was, since the last one. At first a look may take long, or there may be little to do, and then nothing is worth it yet.
+    tried: bool,
     /// From which of [`TIMES`] on nothing is tried before it.
     harmful: usize,
 }
@@ -131,6 +133,7 @@ impl Tuner {
             per_s: 0.0,
             rest: REST,
             ways: Vec::new(),
+            tried: false,
             harmful: TIMES.len(),
         }
     }
@@ -147,7 +150,7 @@ impl Tuner {
         let idle = Step::Rest { until: now.at };
         match std::mem::replace(&mut self.step, idle) {
             Step::Rest { until } => {
-                self.harmful = TIMES.len();
+                (self.tried, self.harmful) = (false, TIMES.len());
                 if self.kept > 0 && turn.per_s < FALLEN * self.per_s {
                     self.per_s = 0.0;
                     self.ways = SHORTER.to_vec();
@@ -201,13 +204,14 @@ impl Tuner {
         self.latency = Duration::from_secs_f64(latency.min(longest));
         while let Some(way) = self.ways.pop() {
             if let Some(other) = self.other(way, turn) {
+                self.tried = true;
                 return self.settle(Comparison {
                     other,
                     trial: Trial::default(),
                 });
             }
         }
-        if self.kept == 0 && !turn.is_busy() {
+        if !self.tried {
             return self.rest(WATCH, turn);
         }
         let length = self.rest;
@@ -394,6 +398,24 @@ mod tests {
             one.run(10, &|_| load);
             assert!(one.set.iter().all(|(every, _)| every.is_zero()), "{load:?}");
         }
+    }
+
+    /// At QoS 0 the first looks fill every socket, and take longer than any time that there is to try.
+    #[test]
+    fn a_slow_start_is_no_trial() {
+        let mut tuner = Tuner::new(1, 0);
+        let mut now = Reading::default();
+        let mut order = tuner.begin(now);
+        let mut first = None;
+        while first.is_none() && now.at < REST {
+            now.at += order.until_next;
+            now.came += 1000;
+            now.looks += if now.at < 2 * WATCH { 1 } else { 1000 };
+            now.cpu = now.at;
+            order = tuner.read(now);
+            first = (!order.every.is_zero()).then_some(now.at);
+        }
+        assert!(first.is_some_and(|at| at < 4 * WATCH), "{first:?}");
     }
 
     #[test]
