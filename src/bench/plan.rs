@@ -110,6 +110,16 @@ pub struct Publishers {
     pub in_flight: u16,
 }
 
+impl Publishers {
+    /// Messages of one that may be unacknowledged at once at QoS 1 and 2, if the broker takes as many.
+    pub fn window(&self) -> u16 {
+        match self.in_flight {
+            0 => u16::MAX,
+            limit => limit,
+        }
+    }
+}
+
 impl Default for Publishers {
     fn default() -> Self {
         Self {

@@ -131,10 +131,9 @@ impl Run {
 /// The next step, where a window wider than the broker allows may be why it broke connections. Only MQTT 5 tells
 /// what it allows (Receive Maximum); mosquitto keeps to 20 at QoS 2 in older versions too.
 fn window_hint(plan: &BenchPlan, counts: &Counts) -> Option<&'static str> {
-    let Publishers { qos, in_flight, .. } = plan.publishers;
-    let is_wide = in_flight == 0 || in_flight > Publishers::default().in_flight;
-    let applies = is_wide
-        && qos != QoS::AtMostOnce
+    let publishers = &plan.publishers;
+    let applies = publishers.window() > Publishers::default().window()
+        && publishers.qos != QoS::AtMostOnce
         && plan.session.version != Version::V5
         && counts.broken > 0
         && counts.acknowledged == 0;

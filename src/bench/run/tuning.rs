@@ -101,13 +101,9 @@ impl Tuning {
 
 /// Messages that may be on their way at once; at QoS 0 nobody knows.
 fn in_flight(publishers: &Publishers) -> u64 {
-    let each = match publishers {
-        Publishers {
-            qos: QoS::AtMostOnce,
-            ..
-        } => 0,
-        Publishers { in_flight: 0, .. } => u16::MAX,
-        Publishers { in_flight, .. } => *in_flight,
+    let each = match publishers.qos {
+        QoS::AtMostOnce => 0,
+        QoS::AtLeastOnce | QoS::ExactlyOnce => publishers.window(),
     };
     publishers.count as u64 * u64::from(each)
 }
