@@ -36,7 +36,8 @@ impl Gathering {
 #[derive(Debug, Default)]
 pub struct Tuned {
     every_ns: AtomicU64,
-    came: AtomicU64,
+    acknowledged: AtomicU64,
+    delivered: AtomicU64,
     looks: AtomicU64,
 }
 
@@ -50,9 +51,12 @@ impl Tuned {
         Duration::from_nanos(self.every_ns.load(Ordering::Relaxed))
     }
 
-    /// Acknowledgements and deliveries at all workers.
-    pub fn came(&self) -> u64 {
-        self.came.load(Ordering::Relaxed)
+    /// What has come at all workers.
+    pub fn came(&self) -> Came {
+        Came {
+            acknowledged: self.acknowledged.load(Ordering::Relaxed),
+            delivered: self.delivered.load(Ordering::Relaxed),
+        }
     }
 
     /// Times that any worker has looked.
@@ -61,13 +65,20 @@ impl Tuned {
     }
 }
 
+/// Messages that were acknowledged to publishers, and that were delivered to subscribers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Came {
+    pub acknowledged: u64,
+    pub delivered: u64,
+}
+
 #[derive(Debug)]
 pub struct Gather {
     every: Duration,
     looked: Instant,
     tuned: Option<Arc<Tuned>>,
     /// What has come so far and was told of.
-    told: u64,
+    told: Came,
 }
 
 impl Gather {
@@ -81,7 +92,7 @@ impl Gather {
             every,
             looked: now,
             tuned,
-            told: 0,
+            told: Came::default(),
         }
     }
 
@@ -100,11 +111,13 @@ impl Gather {
     }
 
     /// After what was found in a look was served; `came` is all that has come until now.
-    pub fn tell(&mut self, came: u64) {
+    pub fn tell(&mut self, came: Came) {
         if let Some(tuned) = &self.tuned {
-            tuned.looks.fetch_add(1, Ordering::Relaxed);
-            tuned.came.fetch_add(came - self.told, Ordering::Relaxed);
-            self.told = came;
+            let told = std::mem::replace(&mut self.told, came);
+            let add = |total: &AtomicU64, count| total.fetch_add(count, Ordering::Relaxed);
+            add(&tuned.looks, 1);
+            add(&tuned.acknowledged, came.acknowledged - told.acknowledged);
+            add(&tuned.delivered, came.delivered - told.delivered);
         }
     }
 
@@ -160,10 +173,14 @@ mod tests {
         let [one, other] = &mut workers;
         one.wait();
         assert!(start.elapsed() >= MS);
-        one.tell(3);
-        one.tell(5);
-        other.tell(7);
-        assert_eq!((tuned.came(), tuned.looks()), (12, 3));
+        let came = |acknowledged, delivered| Came {
+            acknowledged,
+            delivered,
+        };
+        one.tell(came(3, 0));
+        one.tell(came(5, 1));
+        other.tell(came(7, 20));
+        assert_eq!((tuned.came(), tuned.looks()), (came(12, 21), 3));
         tuned.set(Duration::ZERO);
         one.wait();
         assert_eq!(one.every, Duration::ZERO);

@@ -8,14 +8,14 @@ mod trial;
 
 use std::time::Duration;
 
+use super::gather::Came;
 use trial::{Judgement, Trial, Turn};
 
 /// What there is at an instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reading {
     pub at: Duration,
-    /// Acknowledgements and deliveries so far.
-    pub came: u64,
+    pub came: Came,
     /// Times that a worker has looked at its sockets.
     pub looks: u64,
     /// CPU time of the whole process.
@@ -199,7 +199,7 @@ impl Tuner {
     /// On to the next trial, or to a rest when nothing is left to try; after a turn with the time that is kept.
     fn go_on(&mut self, turn: Turn) -> Order {
         // By Little's law.
-        let latency = self.in_flight as f64 / turn.per_s.max(1.0);
+        let latency = self.in_flight as f64 / turn.acknowledged_per_s.max(1.0);
         let longest = LONGEST_LATENCY.as_secs_f64();
         self.latency = Duration::from_secs_f64(latency.min(longest));
         while let Some(way) = self.ways.pop() {
@@ -293,7 +293,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What comes in a second, and the cores that are at work, with a time between looks.
+    /// Messages a second, and the cores that are at work, with a time between looks.
     type Load<'a> = &'a dyn Fn(Duration) -> (f64, f64);
 
     struct Simulation {
@@ -301,6 +301,8 @@ mod tests {
         now: Reading,
         order: Order,
         came: f64,
+        /// Each message is delivered to so many.
+        subscribers: u64,
         /// Every time that was set, with how long.
         set: Vec<(Duration, Duration)>,
     }
@@ -319,6 +321,7 @@ mod tests {
                 now,
                 order,
                 came: 0.0,
+                subscribers: 0,
                 set: Vec::new(),
             }
         }
@@ -333,7 +336,10 @@ mod tests {
                 let gap = every.max(Duration::from_micros(15));
                 self.now = Reading {
                     at: self.now.at + until_next,
-                    came: self.came as u64,
+                    came: Came {
+                        acknowledged: self.came as u64,
+                        delivered: self.came as u64 * self.subscribers,
+                    },
                     looks: self.now.looks + (until_next.as_nanos() / gap.as_nanos()) as u64,
                     cpu: self.now.cpu + until_next.mul_f64(cores),
                 };
@@ -409,7 +415,7 @@ mod tests {
         let mut first = None;
         while first.is_none() && now.at < REST {
             now.at += order.until_next;
-            now.came += 1000;
+            now.came.delivered += 1000;
             now.looks += if now.at < 2 * WATCH { 1 } else { 1000 };
             now.cpu = now.at;
             order = tuner.read(now);
@@ -443,7 +449,7 @@ mod tests {
             let mut lengths = Vec::new();
             for _ in 0..4 {
                 now.at += order.until_next;
-                now.came += (order.until_next.as_secs_f64() * 100_000.0) as u64;
+                now.came.acknowledged += (order.until_next.as_secs_f64() * 100_000.0) as u64;
                 now.looks += 1000;
                 now.cpu = now.at;
                 order = tuner.read(now);
@@ -483,6 +489,10 @@ mod tests {
         let mut one = Simulation::with_in_flight(1599);
         one.run(1, &load);
         assert_eq!(first(&one), Some(1200));
+        let mut one = Simulation::with_in_flight(1600);
+        one.subscribers = 3;
+        one.run(1, &load);
+        assert_eq!(first(&one), Some(2000), "deliveries say nothing of it");
     }
 
     /// More may come with a shorter time.
@@ -569,15 +579,18 @@ mod tests {
         #[test]
         fn no_reading_is_too_odd(
             readings in proptest::collection::vec(
-                (any::<u32>(), any::<u64>(), any::<u64>(), any::<u32>()), 1..200
+                (any::<u32>(), any::<[u64; 2]>(), any::<u64>(), any::<u32>()), 1..200
             ),
         ) {
             let mut tuner = Tuner::new(2, u64::MAX);
             tuner.begin(Reading::default());
-            for (at, came, looks, cpu) in readings {
+            for (at, [acknowledged, delivered], looks, cpu) in readings {
                 let order = tuner.read(Reading {
                     at: Duration::from_micros(at.into()),
-                    came,
+                    came: Came {
+                        acknowledged,
+                        delivered,
+                    },
                     looks,
                     cpu: Duration::from_micros(cpu.into()),
                 });

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::{Now, thread_cpu};
 use super::connection::{Connection, Role, Served};
-use super::gather::{Gather, Tuned};
+use super::gather::{Came, Gather, Tuned};
 use super::group::GroupSequence;
 use super::health::{Effort, Spent};
 use super::plan::{BenchPlan, PlanError, RoleName};
@@ -203,7 +203,10 @@ impl Worker {
             self.come_due(now.ns);
             self.serve();
             let counts = &self.shared.recorder.counts;
-            gather.tell(counts.acknowledged + counts.received);
+            gather.tell(Came {
+                acknowledged: counts.acknowledged,
+                delivered: counts.received,
+            });
             self.look_at_clock(now);
         }
         self.finish();

@@ -26,7 +26,9 @@ const BUSY: f64 = 0.4;
 /// What came between two readings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turn {
+    /// Acknowledgements and deliveries.
     pub per_s: f64,
+    pub acknowledged_per_s: f64,
     /// CPU seconds for each that came.
     cost: f64,
     /// CPU seconds in a second.
@@ -37,13 +39,16 @@ pub struct Turn {
 impl Turn {
     pub fn between(from: Reading, to: Reading) -> Self {
         let passed = to.at.saturating_sub(from.at).as_secs_f64().max(1e-9);
-        let came = to.came.saturating_sub(from.came) as f64;
+        let since = |of: fn(&Reading) -> u64| of(&to).saturating_sub(of(&from)) as f64;
+        let acknowledged = since(|reading| reading.came.acknowledged);
+        let came = acknowledged + since(|reading| reading.came.delivered);
         let cpu = to.cpu.saturating_sub(from.cpu).as_secs_f64();
         Self {
             per_s: came / passed,
+            acknowledged_per_s: acknowledged / passed,
             cost: cpu / came.max(1.0),
             cores: cpu / passed,
-            looks_per_s: to.looks.saturating_sub(from.looks) as f64 / passed,
+            looks_per_s: since(|reading| reading.looks) / passed,
         }
     }
 
@@ -176,6 +181,7 @@ mod tests {
     fn turn(per_s: f64) -> Turn {
         Turn {
             per_s,
+            acknowledged_per_s: per_s,
             cost: 1.0 / per_s,
             cores: 1.0,
             looks_per_s: 1000.0,
