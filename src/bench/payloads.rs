@@ -135,8 +135,10 @@ impl Payloads {
         if self.lagged {
             self.block.extend_from_slice(&lag.encode());
         }
-        self.block
-            .extend_from_slice(&self.pattern[self.head_len()..size]);
+        let head = self.head_len();
+        if size > head {
+            self.block.extend_from_slice(&self.pattern[head..size]);
+        }
         self.block.split().freeze()
     }
 

@@ -35,7 +35,7 @@ use self::keep_alive::KeepAlive;
 use self::outbound::Outbound;
 use self::receiving::Admitted;
 use super::codec::{self, AckKind, DecodeError, Stranger};
-use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, MAX_PACKET_SIZE, Packet};
+use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, Packet};
 use super::properties::{Properties, PropertyId};
 use super::reason::Reason;
 
@@ -58,6 +58,8 @@ enum Phase {
 
 pub struct Session {
     settings: Arc<Settings>,
+    /// The largest packet that is taken, in bytes.
+    largest: usize,
     identity: Identity,
     phase: Phase,
     limits: Limits,
@@ -89,6 +91,7 @@ impl Session {
     pub fn new(settings: Arc<Settings>, identity: Identity, now: Instant) -> Self {
         Self {
             keep_alive: KeepAlive::new(settings.keep_alive, now),
+            largest: settings.largest_packet(),
             settings,
             identity,
             phase: Phase::Closed,
@@ -214,6 +217,14 @@ impl Session {
         now: Instant,
         input: &mut BytesMut,
     ) -> Result<Option<Event>, SessionError> {
+        let event = self.take(now, input);
+        if let Err(error) = &event {
+            self.broken(error);
+        }
+        event
+    }
+
+    fn take(&mut self, now: Instant, input: &mut BytesMut) -> Result<Option<Event>, SessionError> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
@@ -221,37 +232,32 @@ impl Session {
             if matches!(self.phase, Phase::Closed | Phase::Ended) {
                 return Ok(None);
             }
-            let limit = self
-                .settings
-                .connect_properties
-                .number(PropertyId::MaximumPacketSize)
-                .map_or(MAX_PACKET_SIZE, |limit| limit as usize);
             if self.phase == Phase::Connected && self.observer.is_none() {
-                // The usual cases, in which no packet is made first and a message is moved once.
-                if let Some((kind, packet_id)) = codec::decode_short_ack(input, limit) {
+                // The usual cases, in which no packet is made first and an event is moved once at most.
+                if let Some((kind, packet_id)) = codec::decode_short_ack(input, self.largest) {
                     self.keep_alive.heard(now);
                     let ack = Ack::of(packet_id);
                     let handled = match kind {
-                        AckKind::PubAck => self.handle_puback(ack),
+                        // They always make an event.
+                        AckKind::PubAck => return self.handle_puback(ack),
+                        AckKind::PubComp => return self.handle_pubcomp(ack),
                         AckKind::PubRec => self.handle_pubrec(ack),
                         AckKind::PubRel => self.handle_pubrel(ack),
-                        AckKind::PubComp => self.handle_pubcomp(ack),
                     };
                     match handled {
                         Ok(None) => continue,
-                        Ok(event) => return Ok(event),
-                        Err(error) => return Err(self.broken(error)),
+                        event => return event,
                     }
                 }
-                let mut publish = codec::decode_plain_publish(self.settings.version, input, limit);
+                let mut publish =
+                    codec::decode_plain_publish(self.settings.version, input, self.largest);
                 if let Some(there) = &mut publish {
                     self.keep_alive.heard(now);
-                    match self.admit(there) {
-                        Ok(Admitted::New(receipt)) => {
+                    match self.admit(there)? {
+                        Admitted::New(receipt) => {
                             return Ok(publish.map(|publish| Event::Message(publish, receipt)));
                         }
-                        Ok(Admitted::Known) => continue,
-                        Err(error) => return Err(self.broken(error)),
+                        Admitted::Known => continue,
                     }
                 }
             }
@@ -263,7 +269,7 @@ impl Session {
             }
             let decoded = match self.stranger(input) {
                 Some(stranger) => Err(DecodeError::NotMqtt(stranger)),
-                None => codec::decode(self.settings.version, input, limit),
+                None => codec::decode(self.settings.version, input, self.largest),
             };
             let handled = match decoded {
                 Ok(Some(packet)) => {
@@ -279,8 +285,7 @@ impl Session {
             };
             match handled {
                 Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(error) => return Err(self.broken(error)),
+                event => return event,
             }
         }
     }
@@ -475,8 +480,8 @@ impl Session {
     }
 
     /// The peer cannot be talked to any more: says so to it, where the version has words for it.
-    fn broken(&mut self, error: SessionError) -> SessionError {
-        let reason = match &error {
+    fn broken(&mut self, error: &SessionError) {
+        let reason = match error {
             SessionError::Protocol { reason, .. } => Some(*reason),
             SessionError::Decode(DecodeError::Malformed { .. }) => Some(Reason::MALFORMED_PACKET),
             SessionError::Decode(DecodeError::TooLarge { .. }) => Some(Reason::PACKET_TOO_LARGE),
@@ -497,7 +502,6 @@ impl Session {
             }));
         }
         self.phase = Phase::Ended;
-        error
     }
 }
 

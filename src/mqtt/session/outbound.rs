@@ -1,9 +1,8 @@
 //! What waits for an acknowledgement: one ring, in the order of sending, for everything that takes a
 //! packet id.
 //!
-//! Packet ids follow the ring: the entry with sequence number n has the id n mod 65535 + 1, so the
-//! ids run 1, 2, 3 … and an id is found by arithmetic. An entry that ends before older ones stays as
-//! a gap until they end too.
+//! Packet ids follow the ring: they run 1, 2, 3 … and after 65535 from 1 again, so an id is found by
+//! arithmetic. An entry that ends before older ones stays as a gap until they end too.
 
 use std::collections::VecDeque;
 
@@ -12,6 +11,8 @@ use crate::mqtt::packet::Message;
 
 /// Packet ids that exist, hence the longest ring.
 const IDS: usize = 65_535;
+/// Entries that have ended leave the ring's front so many at a time: one by one, each would be moved out for it.
+const LEAVING: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -35,7 +36,8 @@ struct Entry {
     /// It went out on an earlier connection of the same session.
     dup: bool,
     token: u64,
-    message: Message,
+    /// Of a publish, until it ends.
+    message: Option<Message>,
 }
 
 #[derive(Debug)]
@@ -53,18 +55,16 @@ pub(super) enum Resend {
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
     ring: VecDeque<Entry>,
-    /// Sequence number of the ring's front.
-    first: u64,
+    /// The place of the ring's front among all ids: one less than its id.
+    front: usize,
+    /// Entries at the front that have ended.
+    ended: usize,
     /// Index of the next entry that may have to be sent again; the ring's length when there is none.
     resend_at: usize,
     /// Publishes that count against the window.
     in_flight: usize,
     /// Publishes that have not ended.
     publishes: usize,
-}
-
-fn packet_id(sequence: u64) -> u16 {
-    (sequence % IDS as u64) as u16 + 1
 }
 
 impl Outbound {
@@ -87,20 +87,27 @@ impl Outbound {
     }
 
     pub fn next_packet_id(&self) -> u16 {
-        packet_id(self.first + self.ring.len() as u64)
+        self.packet_id(self.ring.len())
     }
 
+    fn packet_id(&self, index: usize) -> u16 {
+        wrapped(self.front + index) as u16 + 1
+    }
+
+    // Inlined, because each call on the way would move the message once more.
+    #[inline(always)]
     pub fn push_sent(&mut self, message: Message, token: u64) {
         self.in_flight += 1;
         self.publishes += 1;
-        self.push(Stage::Sent, token, message);
+        self.push(Stage::Sent, token, Some(message));
     }
 
     pub fn push_request(&mut self, filters: usize) {
-        self.push(Stage::Request(filters), 0, Message::default());
+        self.push(Stage::Request(filters), 0, None);
     }
 
-    fn push(&mut self, stage: Stage, token: u64, message: Message) {
+    #[inline(always)]
+    fn push(&mut self, stage: Stage, token: u64, message: Option<Message>) {
         let nothing_to_resend = !self.has_resends();
         self.ring.push_back(Entry {
             stage,
@@ -114,16 +121,17 @@ impl Outbound {
     }
 
     fn index_of(&self, id: u16) -> Option<usize> {
-        let front = usize::from(packet_id(self.first));
-        let index = (usize::from(id) + IDS - front) % IDS;
-        (id != 0 && index < self.ring.len()).then_some(index)
+        let place = usize::from(id).checked_sub(1)?;
+        let index = wrapped(place + IDS - self.front);
+        (index < self.ring.len()).then_some(index)
     }
 
     /// The publish that a packet id stands for.
     pub fn find(&self, id: u16) -> Option<(usize, Stage, QoS)> {
         let index = self.index_of(id)?;
         let entry = &self.ring[index];
-        Some((index, entry.stage, entry.message.qos))
+        let qos = entry.message.as_ref().map(|one| one.qos);
+        Some((index, entry.stage, qos.unwrap_or_default()))
     }
 
     /// The SUBSCRIBE or UNSUBSCRIBE that a packet id stands for, and its number of filters.
@@ -141,13 +149,7 @@ impl Outbound {
 
     /// Every publish that has not ended, in the order of sending.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.ring
-            .iter()
-            .filter(|entry| match entry.stage {
-                Stage::Queued | Stage::Sent | Stage::ToRelease | Stage::Released => true,
-                Stage::Request(_) | Stage::Done => false,
-            })
-            .map(|entry| &entry.message)
+        self.ring.iter().filter_map(|entry| entry.message.as_ref())
     }
 
     /// Ends an entry and returns its token.
@@ -162,18 +164,30 @@ impl Outbound {
             Stage::Request(_) | Stage::Done => {}
         }
         entry.stage = Stage::Done;
-        entry.message = Message::default();
         let token = entry.token;
-        while self
-            .ring
-            .front()
-            .is_some_and(|entry| entry.stage == Stage::Done)
-        {
-            self.ring.pop_front();
-            self.first += 1;
-            self.resend_at = self.resend_at.saturating_sub(1);
-        }
+        entry.message = None;
+        let mut behind = self.ring.range(self.ended..);
+        self.ended += match behind.position(|entry| entry.stage != Stage::Done) {
+            Some(ended) => ended,
+            None => self.ring.len() - self.ended,
+        };
+        self.let_leave();
         token
+    }
+
+    /// Takes entries that have ended from the front, when there are enough of them or their ids are needed.
+    fn let_leave(&mut self) {
+        let ended = self.ended;
+        if ended == self.ring.len() {
+            self.ring.clear();
+        } else if ended >= LEAVING || self.is_full() {
+            self.ring.drain(..ended);
+        } else {
+            return;
+        }
+        self.ended = 0;
+        self.front = wrapped(self.front + ended);
+        self.resend_at = self.resend_at.saturating_sub(ended);
     }
 
     /// The connection is gone: what was sent must be sent again on the next one.
@@ -218,7 +232,7 @@ impl Outbound {
     pub fn next_resend(&mut self, window: usize) -> Option<Resend> {
         while self.has_resends() {
             let index = self.resend_at;
-            let packet_id = packet_id(self.first + index as u64);
+            let packet_id = self.packet_id(index);
             let entry = &mut self.ring[index];
             match entry.stage {
                 Stage::Queued if self.in_flight >= window => return None,
@@ -248,10 +262,15 @@ impl Outbound {
 
     /// Lends the message of an entry to its encoder.
     pub fn take_message(&mut self, index: usize) -> Message {
-        std::mem::take(&mut self.ring[index].message)
+        self.ring[index].message.take().unwrap_or_default()
     }
 
     pub fn put_back(&mut self, index: usize, message: Message) {
-        self.ring[index].message = message;
+        self.ring[index].message = Some(message);
     }
+}
+
+/// A place among the ids, counted on beyond the last of them.
+fn wrapped(place: usize) -> usize {
+    if place < IDS { place } else { place - IDS }
 }

@@ -43,6 +43,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The largest packet that the broker may send, in bytes.
+    pub(super) fn largest_packet(&self) -> usize {
+        let maximum = self
+            .connect_properties
+            .number(PropertyId::MaximumPacketSize);
+        maximum.map_or(MAX_PACKET_SIZE, |maximum| maximum as usize)
+    }
+}
+
 /// Who one session is.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {

@@ -10,7 +10,7 @@ mod requests;
 use bytes::Bytes;
 
 use super::*;
-use crate::mqtt::packet::{Message, Publish};
+use crate::mqtt::packet::{MAX_PACKET_SIZE, Message, Publish};
 use crate::mqtt::properties::{Place, Property, Value};
 use crate::mqtt::text::Text;
 use crate::mqtt::{QoS, Version, topic};
