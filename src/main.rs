@@ -8,13 +8,14 @@ mod commands;
 mod dialect;
 mod digits;
 mod error;
-mod mqtt;
 mod net;
 mod output;
 mod payload;
 mod signal;
 
 use std::process::ExitCode;
+
+use mozzie_mqtt as mqtt;
 
 use cli::Parsed;
 use dialect::Dialect;

@@ -150,9 +150,9 @@ fn describe_properties(f: &mut fmt::Formatter<'_>, properties: &Properties) -> f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::QoS;
-    use crate::mqtt::packet::{Publish, Secret};
-    use crate::mqtt::text::Text;
+    use crate::QoS;
+    use crate::packet::{Publish, Secret};
+    use crate::text::Text;
     use bytes::Bytes;
 
     #[test]

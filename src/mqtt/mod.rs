@@ -62,7 +62,6 @@ impl FromStr for Version {
 /// Quality of service: what the sender of a message promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
-#[allow(clippy::enum_variant_names, reason = "the specification's names")]
 pub enum QoS {
     #[default]
     AtMostOnce = 0,

@@ -15,12 +15,6 @@ mod bench {
     pub mod ready;
     pub mod timers;
 }
-#[path = "../../src/mqtt"]
-mod mqtt {
-    pub mod properties;
-    pub mod text;
-    pub mod topic;
-}
 
 use std::error::Error;
 use std::str::FromStr;
@@ -29,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use bench::peer::{Peer, PeerOptions};
 use bench::timers::{Alarm, GRAIN};
+use mozzie_mqtt as mqtt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -187,7 +187,6 @@ pub fn decode(
 
 /// One of the four acknowledgements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "they are MQTT's names")]
 pub enum AckKind {
     PubAck,
     PubRec,

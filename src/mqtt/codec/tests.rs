@@ -1,11 +1,11 @@
 //! Packets as the specification has them, what rumqttc misreads, and bytes that nobody should send.
 
 use super::*;
-use crate::mqtt::packet::*;
-use crate::mqtt::properties::Value;
-use crate::mqtt::properties::{Property, PropertyId};
-use crate::mqtt::reason::Reason;
-use crate::mqtt::text::Text;
+use crate::packet::*;
+use crate::properties::Value;
+use crate::properties::{Property, PropertyId};
+use crate::reason::Reason;
+use crate::text::Text;
 use proptest::prelude::*;
 
 const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
@@ -553,7 +553,7 @@ fn the_longest_payload_fills_a_packet_of_mqtt() {
             message.payload = vec![0; longest].into();
             assert_eq!(
                 publish_size(version, &message),
-                crate::mqtt::packet::MAX_PACKET_SIZE
+                crate::packet::MAX_PACKET_SIZE
             );
             assert_eq!(longest_payload(version, &message), longest);
         }

@@ -4,13 +4,13 @@ use bytes::{BufMut, BytesMut};
 use rumqttc_v4::mqttbytes::v4;
 
 use super::{DecodeError, EncodeError, Frame, RumQoS, qos, rum_qos, text};
-use crate::mqtt::Version;
-use crate::mqtt::packet::{
+use crate::Version;
+use crate::packet::{
     Ack, ConnAck, Connect, Disconnect, Message, Packet, Publish, RetainHandling, Secret, SubAck,
     Subscribe, Subscription, Unsubscribe,
 };
-use crate::mqtt::properties::Properties;
-use crate::mqtt::reason::Reason;
+use crate::properties::Properties;
+use crate::reason::Reason;
 
 const NAME_V311: &[u8] = &[0, 4, b'M', b'Q', b'T', b'T', 4];
 const NAME_V31: &[u8] = &[0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3];
@@ -257,7 +257,7 @@ fn rename_connect(packet: &[u8], from: &[u8], to: &[u8]) -> Option<BytesMut> {
     let body = packet.get(frame.header_len..)?.strip_prefix(from)?;
     let mut renamed = BytesMut::with_capacity(packet.len() + 4);
     renamed.put_u8(packet[0]);
-    crate::mqtt::properties::write_variable_byte(&mut renamed, to.len() + body.len());
+    crate::properties::write_variable_byte(&mut renamed, to.len() + body.len());
     renamed.extend_from_slice(to);
     renamed.extend_from_slice(body);
     Some(renamed)

@@ -8,12 +8,12 @@ use super::{
     DecodeError, EncodeError, Frame, frame, qos, read_last_properties, read_properties, rum_qos,
     text, variable_byte_len,
 };
-use crate::mqtt::packet::{
+use crate::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Message, Packet, Publish, RetainHandling, Secret,
     SubAck, Subscribe, Subscription, Unsubscribe,
 };
-use crate::mqtt::properties::{Place, Properties, write_variable_byte};
-use crate::mqtt::reason::Reason;
+use crate::properties::{Place, Properties, write_variable_byte};
+use crate::reason::Reason;
 
 /// Protocol name, level, flags and keep alive in front of CONNECT's properties.
 const CONNECT_HEADER_LEN: usize = 10;
@@ -382,7 +382,7 @@ fn splice(
     }
     let block = properties.block_len();
     let remaining_len = frame.remaining_len - 1 + variable_byte_len(block) + block;
-    if remaining_len > crate::mqtt::packet::MAX_REMAINING_LENGTH {
+    if remaining_len > crate::packet::MAX_REMAINING_LENGTH {
         return Err(EncodeError::TooLarge {
             packet: name,
             size: remaining_len,

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::mqtt::packet::Message;
-use crate::mqtt::properties::PropertyId;
-use crate::mqtt::text::Text;
+use crate::packet::Message;
+use crate::properties::PropertyId;
+use crate::text::Text;
 
 /// What the broker's aliases stand for.
 #[derive(Debug, Default)]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::inbound::Receipt;
-use crate::mqtt::QoS;
-use crate::mqtt::codec::{DecodeError, EncodeError};
-use crate::mqtt::packet::{Auth, ConnAck, Disconnect, Message, Packet, Publish, SubAck};
-use crate::mqtt::properties::Properties;
-use crate::mqtt::reason::Reason;
+use crate::QoS;
+use crate::codec::{DecodeError, EncodeError};
+use crate::packet::{Auth, ConnAck, Disconnect, Message, Packet, Publish, SubAck};
+use crate::properties::Properties;
+use crate::reason::Reason;
 
 /// What happened, as far as the session's owner must know.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU64;
 
-use crate::mqtt::QoS;
-use crate::mqtt::packet::Publish;
+use crate::QoS;
+use crate::packet::Publish;
 
 /// How many exchanges of QoS 2 are to be between PUBREC and PUBREL. A broker that keeps a window has its own, mostly
 /// smaller; mosquitto 2.0.11 sends a long queue at once, and looks for each PUBREC through all that is

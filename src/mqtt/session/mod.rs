@@ -335,7 +335,6 @@ impl Session {
     }
 
     /// Sends the next step of an authentication exchange, or starts a new one (section 4.12).
-    #[cfg_attr(not(test), allow(dead_code, reason = "no method is built in yet"))]
     pub fn authenticate(
         &mut self,
         reason: Reason,

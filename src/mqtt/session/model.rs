@@ -6,10 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mqtt::packet::{MAX_PACKET_SIZE, Message, Publish};
-use crate::mqtt::properties::{Place, Property, Value};
-use crate::mqtt::text::Text;
-use crate::mqtt::{QoS, Version};
+use crate::packet::{MAX_PACKET_SIZE, Message, Publish};
+use crate::properties::{Place, Property, Value};
+use crate::text::Text;
+use crate::{QoS, Version};
 
 /// What one step of a script does.
 #[derive(Debug, Clone)]

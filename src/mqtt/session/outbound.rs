@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::mqtt::QoS;
-use crate::mqtt::packet::Message;
+use crate::QoS;
+use crate::packet::Message;
 
 /// Packet ids that exist, hence the longest ring.
 const IDS: usize = 65_535;

@@ -4,11 +4,11 @@
 use super::event::{Acknowledged, Event, PublishError, SessionError};
 use super::outbound::{Resend, Stage};
 use super::{Direction, Phase, Session, show, unexpected};
-use crate::mqtt::QoS;
-use crate::mqtt::codec::{self, EncodeError, PublishForm};
-use crate::mqtt::packet::{Ack, MAX_PACKET_SIZE, Message, Packet, Publish};
-use crate::mqtt::properties::PropertyId;
-use crate::mqtt::reason::Reason;
+use crate::QoS;
+use crate::codec::{self, EncodeError, PublishForm};
+use crate::packet::{Ack, MAX_PACKET_SIZE, Message, Packet, Publish};
+use crate::properties::PropertyId;
+use crate::reason::Reason;
 
 impl Session {
     /// How many more QoS 1 or 2 messages [`Session::publish`] takes now.

@@ -4,10 +4,10 @@
 use super::event::{Event, SessionError};
 use super::inbound::{Arrival, Receipt, State};
 use super::{Phase, Session, protocol_error};
-use crate::mqtt::QoS;
-use crate::mqtt::packet::{Ack, Packet, Publish};
-use crate::mqtt::properties::PropertyId;
-use crate::mqtt::reason::Reason;
+use crate::QoS;
+use crate::packet::{Ack, Packet, Publish};
+use crate::properties::PropertyId;
+use crate::reason::Reason;
 
 /// What a message is that came in.
 pub(super) enum Admitted {

@@ -2,9 +2,9 @@
 
 use super::event::{Event, SessionError};
 use super::{Phase, Session, protocol_error};
-use crate::mqtt::packet::{Packet, SubAck, Subscribe, Subscription, Unsubscribe};
-use crate::mqtt::properties::Properties;
-use crate::mqtt::text::Text;
+use crate::packet::{Packet, SubAck, Subscribe, Subscription, Unsubscribe};
+use crate::properties::Properties;
+use crate::text::Text;
 
 impl Session {
     /// Asks for subscriptions; [`Event::Subscribed`] answers with the returned packet id.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::mqtt::packet::{MAX_PACKET_SIZE, Message, Secret};
-use crate::mqtt::properties::{Properties, PropertyId};
-use crate::mqtt::text::Text;
-use crate::mqtt::{QoS, Version};
+use crate::packet::{MAX_PACKET_SIZE, Message, Secret};
+use crate::properties::{Properties, PropertyId};
+use crate::text::Text;
+use crate::{QoS, Version};
 
 /// What many sessions share.
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ mod requests;
 use bytes::Bytes;
 
 use super::*;
-use crate::mqtt::packet::{MAX_PACKET_SIZE, Message, Publish};
-use crate::mqtt::properties::{Place, Property, Value};
-use crate::mqtt::text::Text;
-use crate::mqtt::{QoS, Version, topic};
+use crate::packet::{MAX_PACKET_SIZE, Message, Publish};
+use crate::properties::{Place, Property, Value};
+use crate::text::Text;
+use crate::{QoS, Version, topic};
 
 const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::*;
-use crate::mqtt::packet::{SubAck, Subscription};
+use crate::packet::{SubAck, Subscription};
 
 #[test]
 fn subscriptions_are_answered_by_packet_id() {
