@@ -15,8 +15,10 @@ const AS_MUCH: f64 = 0.97;
 const CHEAPER: f64 = 0.9;
 const NEARLY_AS_MUCH: f64 = 0.95;
 const MUCH_CHEAPER: f64 = 0.8;
-/// A trial ends when its first pair brings less than the one, or its first two less than the other.
-const HARMFUL: f64 = 0.5;
+/// What costs so many times as much must bring as many times more as this root of it: the cost is seen exactly, what comes
+/// is not.
+const COST_ROOT: f64 = 3.0;
+/// A trial ends when its first two pairs bring less than this. A single one says nothing: the machine may have stopped.
 const WORSE: f64 = 0.8;
 /// What a longer time must bring on the whole.
 const ON_THE_WHOLE: f64 = 0.9;
@@ -98,7 +100,8 @@ impl Trial {
     }
 
     /// By the middle pair, so that single ones in which the machine stopped do not matter. `waits_more`: the other time is the longer
-    /// one; if it is waiting that stops the machine now and then, the sum of all shows it.
+    /// one; if it is waiting that stops the machine now and then, the sum of all shows it. A shorter one, which costs more, must
+    /// be better by both.
     pub fn judge(&self, waits_more: bool) -> Judgement {
         let mut rates = self.ratios(|turn| turn.per_s);
         let mut costs = self.ratios(|turn| turn.cost);
@@ -109,8 +112,7 @@ impl Trial {
         // In the middle of a pair it was asked before.
         let is_over = match rates.len() {
             _ if self.kept.len() != self.other.len() => false,
-            0 => false,
-            1 => count(|rate, _| rate < HARMFUL) == 1,
+            0 | 1 => false,
             PAIRS.. => true,
             pairs @ ENOUGH_PAIRS.. => {
                 let better = count(is_better);
@@ -123,9 +125,10 @@ impl Trial {
         }
         let sum = |turns: &[Turn]| turns.iter().map(|turn| turn.per_s).sum();
         let (middle, whole) = (median(&mut rates), ratio(sum(&self.other), sum(&self.kept)));
-        let rate = match waits_more && whole < ON_THE_WHOLE {
-            true => whole,
-            false => middle,
+        let rate = match waits_more {
+            true if whole < ON_THE_WHOLE => whole,
+            true => middle,
+            false => middle.min(whole),
         };
         if is_better(rate, median(&mut costs)) {
             Judgement::Better
@@ -147,7 +150,8 @@ impl Trial {
 
 /// Whether so many times what comes, for so many times the cost, is better: it may not be that the way back is, too.
 fn is_better(rate: f64, cost: f64) -> bool {
-    saves(rate, cost) || (rate >= MORE && !saves(1.0 / rate, 1.0 / cost))
+    let more = cost.powf(1.0 / COST_ROOT).max(MORE);
+    saves(rate, cost) || (rate >= more && !saves(1.0 / rate, 1.0 / cost))
 }
 
 /// As much, or nearly, for less.
@@ -213,11 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn harm_ends_a_trial_at_once() {
+    fn harm_ends_a_trial_soon() {
         let not_better = |harmful| Judgement::NotBetter { harmful };
         assert_eq!(trial(&[100.0]).judge(true), Judgement::Open);
-        assert_eq!(trial(&[100.0, 49.0]).judge(true), not_better(true));
-        assert_eq!(trial(&[100.0, 75.0]).judge(true), Judgement::Open);
+        assert_eq!(trial(&[100.0, 1.0]).judge(true), Judgement::Open);
         let twice = trial(&[100.0, 75.0, 75.0, 100.0]);
         assert_eq!(twice.judge(true), not_better(true));
         assert_eq!(
@@ -246,7 +249,7 @@ mod tests {
 
     /// Pairs as good as each other but for some turns, in which the machine stopped.
     #[test]
-    fn to_wait_longer_must_not_be_worse_on_the_whole() {
+    fn turns_in_which_the_machine_stopped_do_not_mislead_a_trial() {
         let mut stopped = Trial {
             kept: vec![turn(100.0); PAIRS],
             other: vec![turn(104.0); PAIRS],
@@ -256,7 +259,14 @@ mod tests {
         stopped.other[..4].fill(turn(1.0));
         let worse = Judgement::NotBetter { harmful: true };
         assert_eq!(stopped.judge(true), worse, "by the sum");
-        assert_eq!(stopped.judge(false), Judgement::Better, "by the pairs");
+        assert_eq!(stopped.judge(false), worse, "by the sum");
+        let mut stopped = Trial {
+            kept: vec![turn(100.0); PAIRS],
+            other: vec![turn(102.0); PAIRS],
+        };
+        stopped.kept[..4].fill(turn(1.0));
+        let not_better = Judgement::NotBetter { harmful: false };
+        assert_eq!(stopped.judge(false), not_better, "by the pairs");
     }
 
     #[test]
@@ -278,7 +288,9 @@ mod tests {
         assert!(!is_better(100.0, 0.91) && !is_better(96.5, 0.81));
         assert!(is_better(95.5, 0.79) && !is_better(94.5, 0.1));
         // more, but not so much that the way back would not be better again
-        assert!(is_better(103.5, 1.2) && !is_better(103.0, 1.2));
-        assert!(is_better(106.0, 2.0) && !is_better(104.0, 1.4));
+        assert!(is_better(103.5, 1.1) && !is_better(102.5, 1.1));
+        // nor so little for what it costs
+        assert!(is_better(106.5, 1.2) && !is_better(106.0, 1.2));
+        assert!(is_better(126.5, 2.0) && !is_better(125.5, 2.0));
     }
 }
