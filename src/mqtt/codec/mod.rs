@@ -386,7 +386,7 @@ pub fn encode_publish(
     }
     out.extend_from_slice(form.topic);
     if message.qos != QoS::AtMostOnce {
-        out.extend_from_slice(&form.packet_id.to_be_bytes());
+        out.put_u16(form.packet_id);
     }
     if version.has_properties() {
         match form.alias {

@@ -11,8 +11,6 @@ use crate::packet::Message;
 
 /// Packet ids that exist, hence the longest ring.
 const IDS: usize = 65_535;
-/// Entries that have ended leave the ring's front so many at a time: one by one, each would be moved out for it.
-const LEAVING: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -57,8 +55,6 @@ pub(super) struct Outbound {
     ring: VecDeque<Entry>,
     /// The place of the ring's front among all ids: one less than its id.
     front: usize,
-    /// Entries at the front that have ended.
-    ended: usize,
     /// Index of the next entry that may have to be sent again; the ring's length when there is none.
     resend_at: usize,
     /// Publishes that count against the window.
@@ -94,8 +90,6 @@ impl Outbound {
         wrapped(self.front + index) as u16 + 1
     }
 
-    // Inlined, because each call on the way would move the message once more.
-    #[inline(always)]
     pub fn push_sent(&mut self, message: Message, token: u64) {
         self.in_flight += 1;
         self.publishes += 1;
@@ -106,7 +100,6 @@ impl Outbound {
         self.push(Stage::Request(filters), 0, None);
     }
 
-    #[inline(always)]
     fn push(&mut self, stage: Stage, token: u64, message: Option<Message>) {
         let nothing_to_resend = !self.has_resends();
         self.ring.push_back(Entry {
@@ -166,28 +159,14 @@ impl Outbound {
         entry.stage = Stage::Done;
         let token = entry.token;
         entry.message = None;
-        let mut behind = self.ring.range(self.ended..);
-        self.ended += match behind.position(|entry| entry.stage != Stage::Done) {
-            Some(ended) => ended,
-            None => self.ring.len() - self.ended,
-        };
-        self.let_leave();
-        token
-    }
-
-    /// Takes entries that have ended from the front, when there are enough of them or their ids are needed.
-    fn let_leave(&mut self) {
-        let ended = self.ended;
-        if ended == self.ring.len() {
-            self.ring.clear();
-        } else if ended >= LEAVING || self.is_full() {
-            self.ring.drain(..ended);
-        } else {
-            return;
+        while let Some(front) = self.ring.front()
+            && front.stage == Stage::Done
+        {
+            self.ring.pop_front();
+            self.front = wrapped(self.front + 1);
+            self.resend_at = self.resend_at.saturating_sub(1);
         }
-        self.ended = 0;
-        self.front = wrapped(self.front + ended);
-        self.resend_at = self.resend_at.saturating_sub(ended);
+        token
     }
 
     /// The connection is gone: what was sent must be sent again on the next one.
