@@ -80,14 +80,17 @@ def resources_at_end(process):
     return usage
 
 
-def usage(command, stdin=None):
+def usage(command, stdin=None, stdout=subprocess.DEVNULL):
     """What a command has used, alone on the client's core."""
-    with open(os.devnull, "w") as null:
-        return resources_at_end(
-            subprocess.Popen(
-                command, stdin=stdin, stdout=null, stderr=null, preexec_fn=pin(CORES[-1])
-            )
+    return resources_at_end(
+        subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=pin(CORES[-1]),
         )
+    )
 
 
 def seconds(usage):
@@ -109,11 +112,12 @@ def head():
     print(f"{'CPU per message':<49}{'ours':>11}{'theirs':>12}{'ratio':>8}{'best':>8}", flush=True)
 
 
-def show(name, ours, theirs, goal):
+def show(name, ours, theirs, goal=None):
     """The ratio of the medians, and that of the best rounds: on a busy machine these are less disturbed."""
     mine, other = statistics.median(ours), statistics.median(theirs)
     best = min(ours) / min(theirs)
+    asked = f"   (goal {goal})" if goal else ""
     print(
-        f"{name:<49}{mine * 1e6:>8.3f} us{other * 1e6:>9.3f} us{mine / other:>8.2f}{best:>8.2f}   (goal {goal})",
+        f"{name:<49}{mine * 1e6:>8.3f} us{other * 1e6:>9.3f} us{mine / other:>8.2f}{best:>8.2f}{asked}",
         flush=True,
     )
