@@ -5,6 +5,7 @@ use std::io;
 use super::limits::Shortage;
 use super::plan::PlanError;
 use super::stream::DialError;
+use super::template::UnknownPlace;
 use crate::mqtt::codec::DecodeError;
 use crate::mqtt::reason::Reason;
 use crate::mqtt::session::SessionError;
@@ -100,6 +101,7 @@ impl BenchError {
                 PlanError::ChangingFilter => {
                     Some("a wildcard stands for whatever changes; {i} is the connection's number")
                 }
+                PlanError::UnknownPlace(_) => Some(UnknownPlace::HINT),
                 PlanError::PartlyHeard(_) => Some(
                     "subscribe to all topics of a publisher, or to none: else loss cannot be told",
                 ),

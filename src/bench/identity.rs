@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::plan::PlanError;
-use super::template::{Names, Place, Template};
+use super::template::{Names, Place, Template, UnknownPlace};
 use crate::mqtt::packet::Secret;
 use crate::mqtt::session::Identity;
 use crate::mqtt::text::Text;
@@ -37,23 +37,22 @@ pub struct Credentials {
 
 impl Identities {
     /// Client identifiers from a template, or from a prefix when there is no place in it.
-    pub fn new(client_id: &str) -> Self {
-        let template = Template::new(client_id.as_bytes());
+    pub fn new(client_id: &str) -> Result<Self, UnknownPlace> {
+        let template = Template::of_name(client_id)?;
         if template.places().next().is_none() {
-            return Self::prefixed(client_id);
+            return Ok(Self::prefixed(client_id));
         }
-        Self {
-            client_id: template,
-            username: None,
-            password: None,
-            credentials: Vec::new(),
-        }
+        Ok(Self::named(template))
     }
 
     /// Client identifiers are `<prefix>-p<number>`, and `s` and `i` for the other roles.
     pub fn prefixed(prefix: &str) -> Self {
+        Self::named(Template::new(format!("{prefix}-{{role}}{{i}}").as_bytes()))
+    }
+
+    fn named(client_id: Template) -> Self {
         Self {
-            client_id: Template::new(format!("{prefix}-{{role}}{{i}}").as_bytes()),
+            client_id,
             username: None,
             password: None,
             credentials: Vec::new(),
@@ -154,15 +153,15 @@ mod tests {
 
     #[test]
     fn a_name_without_a_place_is_a_prefix() {
-        let identities = Identities::new("load");
+        let identities = Identities::new("load").unwrap();
         assert_eq!(named(&identities, "s", 3, 13).client_id.as_str(), "load-s3");
-        let identities = Identities::new("dev{c}");
+        let identities = Identities::new("dev{c}").unwrap();
         assert_eq!(named(&identities, "s", 3, 13).client_id.as_str(), "dev13");
     }
 
     #[test]
     fn user_and_password_know_the_connection_and_each_other() {
-        let mut identities = Identities::new("{user}");
+        let mut identities = Identities::new("{user}").unwrap();
         identities.username = Some(Template::new(b"u{c}"));
         identities.password = Some(Password(Template::new(b"secret-{client}")));
         let identity = named(&identities, "p", 3, 13);
@@ -174,7 +173,7 @@ mod tests {
 
     #[test]
     fn rows_are_dealt_out_and_begin_again() {
-        let mut identities = Identities::new("c");
+        let mut identities = Identities::new("c").unwrap();
         identities.credentials = (0..2)
             .map(|row| Credentials {
                 client_id: None,
@@ -204,7 +203,7 @@ mod tests {
             ("{time}", [2, 0, 0], false),
             ("{role}", [1, 0, 0], true),
         ] {
-            let checked = Identities::new(template).check(roles);
+            let checked = Identities::new(template).unwrap().check(roles);
             assert_eq!(checked.is_ok(), unique, "{template}");
         }
     }

@@ -64,8 +64,8 @@ pub use pace::{Arrivals, Pace};
 pub use payload::Stamps;
 pub use payload::{Payload, Recorded, Stamping};
 pub use plan::{
-    Against, BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, Publishers, Stop, Subscribers,
-    TopicTemplate,
+    Against, BenchPlan, Churn, DEFAULT_TOPIC, FilterTemplate, PlanError, Publishers, Stop,
+    Subscribers, TopicTemplate,
 };
 pub use ranges::Ranges;
 pub use recorder::{Place, Reasons};
@@ -79,7 +79,7 @@ pub use strays::Strays;
 #[cfg(test)]
 pub use stream::tcp;
 pub use stream::{Sources, from_each, tcp_from, to};
-pub use template::Template;
+pub use template::{Template, UnknownPlace};
 pub use threshold::{Condition, Demands};
 pub use timing::{Latency, Timing};
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Text with places for numbers and names in it, for topics, client identifiers, logins and payloads.
-//! Pure. What stands in braces and is no name of a place is text, so JSON needs no quoting.
+//! Pure. What stands in braces and is no name of a place is text in a payload, so JSON needs no quoting; in
+//! topics and client identifiers a word in braces that is none is a slip.
 
 use bytes::BytesMut;
 
@@ -45,6 +46,15 @@ impl Place {
     fn name(self) -> &'static str {
         Self::ALL[self as usize].0
     }
+}
+
+/// What stands in braces and is no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no place {0}")]
+pub struct UnknownPlace(String);
+
+impl UnknownPlace {
+    pub const HINT: &str = "the places are {i}, {c}, {role}, {client} and {user}, in a topic also {n}, {time} and {random}";
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +103,21 @@ impl Template {
             parts.push(Part::Text(literal));
         }
         Self(parts)
+    }
+
+    /// Of a topic, a filter or a client identifier.
+    pub fn of_name(text: &str) -> Result<Self, UnknownPlace> {
+        for (start, _) in text.match_indices('{') {
+            let Some((word, _)) = text[start + 1..].split_once('}') else {
+                break;
+            };
+            let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let name = format!("{{{word}}}");
+            if is_word && Place::ALL.iter().all(|(known, _)| *known != name) {
+                return Err(UnknownPlace(name));
+            }
+        }
+        Ok(Self::new(text.as_bytes()))
     }
 
     /// Text without places.
@@ -209,6 +234,19 @@ mod tests {
         assert_eq!(filled("{n}", 0), "0");
         let random: u64 = filled("{random}", 0).parse().unwrap();
         assert!(random < 1 << 32);
+    }
+
+    #[test]
+    fn a_word_in_braces_that_is_no_place_is_no_part_of_a_name() {
+        for (text, unknown) in [
+            ("a/{id}/{i}", Some("{id}")),
+            ("{i}{{foo}", Some("{foo}")),
+            ("a/{i}/{c}/{role}/{client}/{user}/{n}/{time}/{random}", None),
+            ("{}/{I}/{3f2b}/{a b}/{\u{e4}}/{a", None),
+        ] {
+            let unknown = unknown.map(|name| UnknownPlace(name.to_owned()));
+            assert_eq!(Template::of_name(text).err(), unknown, "{text}");
+        }
     }
 
     #[test]

@@ -266,6 +266,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("bench -t a/{client} -i b#", &["'a/b#-p0'"]),
     ("bench --shared a/b", &["--shared", "a/b"]),
     ("bench --shape star", &["'star'"]),
+    (
+        "bench --shape fan-in:5 --publishers 2",
+        &["--shape says 5", "--publishers 2"],
+    ),
+    ("bench -t a/{id}", &["-t", "'a/{id}'", "place {id}", "{i}"]),
+    ("bench --filter a/{x}/#", &["--filter", "place {x}", "{i}"]),
+    ("bench -i c{n}-{number}", &["-i", "place {number}", "{i}"]),
     ("bench --source-ip here", &["'here'"]),
     ("bench --churn-cut", &["--churn"]),
     (

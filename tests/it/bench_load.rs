@@ -357,6 +357,18 @@ fn churned_connections_come_back_and_a_kept_session_loses_nothing() {
     );
     assert_eq!(json["adds_up"], true, "{}", json["contradictions"]);
     assert_eq!(figure(&json, "lost"), 0.0, "{json}");
+    let done = mozzie("bench --shape connections:5 --churn 30/s --duration 500ms")
+        .at(broker.port)
+        .run();
+    done.status(0);
+    let text = done.stdout_text();
+    for name in ["churned", "reconnected"] {
+        let line = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        let count = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        assert!(count.is_some_and(|count: u64| count > 5), "{text}");
+    }
 }
 
 #[test]

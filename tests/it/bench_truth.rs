@@ -166,6 +166,7 @@ fn losing_breaks_the_promise_of_qos_1_and_2_and_not_of_qos_0() {
                 .contains("lost: 10 (first: publisher 0, message 3)"),
             "{done}"
         );
+        assert!(done.stderr.contains("max_queued_messages"), "{done}");
         adds_up(&json);
         assert_eq!(json["verdict"], "FAIL");
         assert_eq!(figure(&json, "lost"), 10);

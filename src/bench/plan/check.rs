@@ -4,6 +4,7 @@ use super::super::payload::{Payload, Stamping};
 use super::super::seal::PROPERTY_LEN;
 use super::super::shape::PartlyHeard;
 use super::super::stamp::{MAX_PUBLISHERS, STAMP_LEN};
+use super::super::template::UnknownPlace;
 use super::{BenchPlan, RoleName, Stop};
 use crate::mqtt::Version;
 use crate::mqtt::packet::MAX_REMAINING_LENGTH;
@@ -30,6 +31,8 @@ pub enum PlanError {
     /// What a template has become.
     #[error("the topic '{topic}' {why}")]
     BoundTopic { topic: String, why: TopicError },
+    #[error(transparent)]
+    UnknownPlace(#[from] UnknownPlace),
     #[error("a topic filter cannot change with the message")]
     ChangingFilter,
     #[error(transparent)]

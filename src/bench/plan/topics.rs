@@ -23,9 +23,8 @@ impl Default for TopicTemplate {
 
 impl TopicTemplate {
     pub fn new(template: &str) -> Result<Self, PlanError> {
-        let this = Self(Template::new(template.as_bytes()));
         topic::parse_name(template)?;
-        Ok(this)
+        Ok(Self(Template::of_name(template)?))
     }
 
     /// Whether publishers have different ones.
@@ -57,7 +56,7 @@ pub struct FilterTemplate(Template);
 impl FilterTemplate {
     pub fn new(template: &str) -> Result<Self, PlanError> {
         topic::parse_filter(template)?;
-        let this = Self(Template::new(template.as_bytes()));
+        let this = Self(Template::of_name(template)?);
         if this.0.is_fixed() {
             Ok(this)
         } else {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::account::{Got, Sent, Terms, settle};
+use super::super::account::{Account, Got, Sent, Terms, settle};
 use super::super::clock::Clock;
 use super::super::error::BenchError;
 use super::super::payload::Stamps;
@@ -111,7 +111,9 @@ impl Run {
             setup: Setup::new(plan),
             times,
             verdict: Verdict::of(&account, &recorder, &health, plan.publishers.qos),
-            hint: hint.or_else(|| window_hint(plan, &recorder.counts)),
+            hint: hint
+                .or_else(|| window_hint(plan, &recorder.counts))
+                .or_else(|| queue_hint(&account)),
             health,
             interrupted: self.interrupted,
             account,
@@ -139,5 +141,14 @@ fn window_hint(plan: &BenchPlan, counts: &Counts) -> Option<&'static str> {
         && counts.acknowledged == 0;
     applies.then_some(
         "the broker may allow fewer messages in flight: give fewer with -M, or use -V 5, where it says how many",
+    )
+}
+
+/// The next step, where something was lost that was not to be: brokers bound what waits for a subscriber, mosquitto
+/// unless told otherwise at 1,000 messages.
+fn queue_hint(account: &Account) -> Option<&'static str> {
+    (account.breaches.lost > 0).then_some(
+        "a broker may drop what its queue for a subscriber has no room for (mosquitto: max_queued_messages): give it a \
+         longer one, or bench a --rate or fewer in flight (-M)",
     )
 }

@@ -5,7 +5,19 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShapeName {
     pub kind: ShapeKind,
-    pub clients: u32,
+    /// As typed.
+    pub count: Option<u32>,
+}
+
+impl ShapeName {
+    /// How many there are of what it has many of.
+    pub fn clients(self) -> u32 {
+        let usual = match self.kind {
+            ShapeKind::Connections => 1000,
+            ShapeKind::OneToOne | ShapeKind::FanIn | ShapeKind::FanOut | ShapeKind::Shared => 10,
+        };
+        self.count.unwrap_or(usual)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,20 +34,20 @@ pub enum ShapeKind {
     Connections,
 }
 
-const NAMES: [(&str, ShapeKind, u32); 5] = [
-    ("one-to-one", ShapeKind::OneToOne, 10),
-    ("fan-in", ShapeKind::FanIn, 10),
-    ("fan-out", ShapeKind::FanOut, 10),
-    ("shared", ShapeKind::Shared, 10),
-    ("connections", ShapeKind::Connections, 1000),
+const NAMES: [(&str, ShapeKind); 5] = [
+    ("one-to-one", ShapeKind::OneToOne),
+    ("fan-in", ShapeKind::FanIn),
+    ("fan-out", ShapeKind::FanOut),
+    ("shared", ShapeKind::Shared),
+    ("connections", ShapeKind::Connections),
 ];
 
 impl FromStr for ShapeName {
     type Err = String;
 
     fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        let (name, clients) = match typed.split_once(':') {
-            Some((name, clients)) => (name, Some(clients)),
+        let (name, count) = match typed.split_once(':') {
+            Some((name, count)) => (name, Some(count)),
             None => (typed, None),
         };
         let refuse = || {
@@ -44,15 +56,13 @@ impl FromStr for ShapeName {
                  number behind it, such as fan-in:500)"
             )
         };
-        let (_, kind, default) = NAMES.iter().find(|one| one.0 == name).ok_or_else(refuse)?;
-        let clients = match clients {
-            Some(clients) => clients.parse().ok().filter(|count| *count > 0),
-            None => Some(*default),
+        let (_, kind) = NAMES.iter().find(|one| one.0 == name).ok_or_else(refuse)?;
+        let count = match count.map(str::parse) {
+            None => None,
+            Some(Ok(count)) if count > 0 => Some(count),
+            Some(_) => return Err(refuse()),
         };
-        Ok(Self {
-            kind: *kind,
-            clients: clients.ok_or_else(refuse)?,
-        })
+        Ok(Self { kind: *kind, count })
     }
 }
 
@@ -62,9 +72,15 @@ mod tests {
 
     #[test]
     fn shapes_have_a_name_and_a_number() {
-        let shape = |kind, clients| Ok(ShapeName { kind, clients });
-        assert_eq!("fan-in:500".parse(), shape(ShapeKind::FanIn, 500));
-        assert_eq!("connections".parse(), shape(ShapeKind::Connections, 1000));
+        for (typed, kind, count, clients) in [
+            ("fan-in:500", ShapeKind::FanIn, Some(500), 500),
+            ("shared", ShapeKind::Shared, None, 10),
+            ("connections", ShapeKind::Connections, None, 1000),
+        ] {
+            let shape: ShapeName = typed.parse().unwrap();
+            assert_eq!(shape, ShapeName { kind, count }, "{typed}");
+            assert_eq!(shape.clients(), clients, "{typed}");
+        }
         for typed in ["", "star", "fan-in:", "fan-in:0", "fan-in:x", "Fan-In"] {
             assert!(typed.parse::<ShapeName>().is_err(), "{typed}");
         }

@@ -7,11 +7,12 @@ use super::files;
 use super::wait::Wait;
 use crate::bench::{
     self, Arrivals, BenchPlan, Churn, FilterTemplate, Gathering, Identities, Pace, Password,
-    Payload, Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template, TopicTemplate,
+    Payload, PlanError, Publishers, SizeShare, Sizes, Stamping, Stop, Subscribers, Template,
+    TopicTemplate, UnknownPlace,
 };
 use crate::cli::bench::{
-    ArrivalsKind, BenchArgs, DEFAULT_DURATION, Gather, PaceArgs, PayloadArgs, Ramp,
-    SEARCH_DURATION, ShapeKind, StampPlace, Switch,
+    ArrivalsKind, BenchArgs, DEFAULT_DURATION, Gather, LoadArgs, PaceArgs, PayloadArgs, Ramp,
+    SEARCH_DURATION, ShapeKind, ShapeName, StampPlace, Switch,
 };
 use crate::commands::connect;
 use crate::dialect::Dialect;
@@ -174,12 +175,16 @@ fn usual_version(args: &BenchArgs) -> Version {
 fn counts(args: &BenchArgs) -> Result<Counts, Error> {
     let load = &args.load;
     let usual = match load.shape {
-        Some(shape) => match shape.kind {
-            ShapeKind::OneToOne | ShapeKind::Shared => (shape.clients, shape.clients, 0),
-            ShapeKind::FanIn => (shape.clients, 1, 0),
-            ShapeKind::FanOut => (1, shape.clients, 0),
-            ShapeKind::Connections => (0, 0, shape.clients),
-        },
+        Some(shape) => {
+            one_count(shape, load)?;
+            let many = shape.clients();
+            match shape.kind {
+                ShapeKind::OneToOne | ShapeKind::Shared => (many, many, 0),
+                ShapeKind::FanIn => (many, 1, 0),
+                ShapeKind::FanOut => (1, many, 0),
+                ShapeKind::Connections => (0, 0, many),
+            }
+        }
         None if load.idle.is_some_and(|idle| idle > 0) => (0, 0, 0),
         None => (1, 1, 0),
     };
@@ -195,6 +200,30 @@ fn counts(args: &BenchArgs) -> Result<Counts, Error> {
         ));
     }
     Ok(counts)
+}
+
+/// Refuses a shape with a number beside an option that gives another one for the same connections.
+fn one_count(shape: ShapeName, load: &LoadArgs) -> Result<(), Error> {
+    let Some(count) = shape.count else {
+        return Ok(());
+    };
+    let publishers = ("--publishers", load.publishers);
+    let subscribers = ("--subscribers", load.subscribers);
+    let counted = match shape.kind {
+        ShapeKind::OneToOne | ShapeKind::Shared => vec![publishers, subscribers],
+        ShapeKind::FanIn => vec![publishers],
+        ShapeKind::FanOut => vec![subscribers],
+        ShapeKind::Connections => vec![("--idle", load.idle)],
+    };
+    for (option, typed) in counted {
+        if let Some(other) = typed.filter(|typed| *typed != count) {
+            return Err(Error::usage(
+                format!("--shape says {count} and {option} {other}"),
+                "give the number once, with either",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
@@ -220,8 +249,7 @@ fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
         });
     }
     let template = |topic: &String| {
-        TopicTemplate::new(topic)
-            .map_err(|e| Error::usage(format!("-t: '{topic}': {e}"), TOPIC_HINT))
+        TopicTemplate::new(topic).map_err(|why| slip("-t", topic, &why, TOPIC_HINT))
     };
     typed.iter().map(template).collect()
 }
@@ -235,10 +263,17 @@ fn filters(args: &BenchArgs) -> Result<Vec<FilterTemplate>, Error> {
                 "give the group with --shared, and --filter what follows it",
             ));
         }
-        FilterTemplate::new(filter)
-            .map_err(|e| Error::usage(format!("--filter: '{filter}': {e}"), FILTER_HINT))
+        FilterTemplate::new(filter).map_err(|why| slip("--filter", filter, &why, FILTER_HINT))
     };
     args.topic.filter.iter().map(template).collect()
+}
+
+fn slip(option: &str, typed: &str, why: &PlanError, hint: &str) -> Error {
+    let hint = match why {
+        PlanError::UnknownPlace(_) => UnknownPlace::HINT,
+        _ => hint,
+    };
+    Error::usage(format!("{option}: '{typed}': {why}"), hint)
 }
 
 fn group(args: &BenchArgs) -> Result<Option<String>, Error> {
@@ -328,7 +363,7 @@ fn identities(
 ) -> Result<Identities, Error> {
     let mut identities = match typed.client_id.as_str() {
         "" => otherwise,
-        typed => Identities::new(typed),
+        typed => Identities::new(typed).map_err(|why| slip("-i", typed, &why.into(), ""))?,
     };
     identities.username = typed.username.map(|name| Template::new(name.as_bytes()));
     identities.password = typed

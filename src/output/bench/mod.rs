@@ -362,15 +362,22 @@ fn verdict<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()
 
 fn connections<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
     let counts = report.counts();
-    if counts.failed == 0 && counts.broken == 0 {
+    if counts.failed + counts.broken + counts.churned + counts.reconnected == 0 {
         return Ok(());
     }
+    let number = |count| format!("{:>15}", grouped(count));
     table.heading("connections")?;
-    table.line("connected", &format!("{:>15}", grouped(counts.connected)))?;
+    table.line("connected", &number(counts.connected))?;
     for (name, count) in [("failed", counts.failed), ("broken", counts.broken)] {
         if count > 0 {
-            table.alarm(name, &format!("{:>15}", grouped(count)))?;
+            table.alarm(name, &number(count))?;
         }
+    }
+    if counts.churned > 0 {
+        table.line("churned", &(number(counts.churned) + "  ended on purpose"))?;
+    }
+    if counts.reconnected > 0 {
+        table.line("reconnected", &number(counts.reconnected))?;
     }
     table.reasons(&report.recorder.connection_errors)
 }
@@ -457,7 +464,7 @@ fn grouped(number: u64) -> String {
 }
 
 fn rate(per_s: f64) -> String {
-    if per_s < 10.0 {
+    if per_s > 0.0 && per_s < 10.0 {
         format!("{per_s:.1}")
     } else {
         grouped(per_s.round() as u64)
@@ -505,6 +512,7 @@ mod tests {
         assert_eq!(size((1, 1)), "1 byte");
         assert_eq!(size((64, 64)), "64 bytes");
         assert_eq!(size((1, 1024)), "1 to 1,024 bytes");
+        assert_eq!(rate(0.0), "0");
         assert_eq!(rate(0.25), "0.2");
         assert_eq!(rate(1234.5), "1,235");
     }
