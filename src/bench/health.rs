@@ -58,11 +58,15 @@ pub struct Health {
 pub struct Rate {
     pub planned_per_s: f64,
     pub sent_per_s: f64,
+    /// What one burst more or less makes of it in the time that was measured: by so much it misses the plan where
+    /// everything is sent when it is due.
+    pub burst_per_s: f64,
 }
 
 impl Rate {
     pub fn is_missed(&self) -> bool {
         self.sent_per_s < MIN_RATE * self.planned_per_s
+            && self.planned_per_s - self.sent_per_s > self.burst_per_s
     }
 }
 
@@ -154,6 +158,7 @@ mod tests {
             rate: Some(Rate {
                 planned_per_s: 1000.0,
                 sent_per_s,
+                burst_per_s: 1.0,
             }),
         }
     }
@@ -192,6 +197,22 @@ mod tests {
         let mut full = health(900.0);
         full.socket_full = 0.5;
         assert_eq!(full.judge(), None);
+    }
+
+    #[test]
+    fn a_burst_that_is_due_behind_the_end_is_not_missed() {
+        let rate = |sent_per_s| Rate {
+            planned_per_s: 1.0,
+            sent_per_s,
+            burst_per_s: 5.0,
+        };
+        assert!(!rate(0.0).is_missed());
+        let rate = |sent_per_s| Rate {
+            planned_per_s: 10.0,
+            ..rate(sent_per_s)
+        };
+        assert!(!rate(5.0).is_missed());
+        assert!(rate(4.9).is_missed());
     }
 
     proptest! {

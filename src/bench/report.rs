@@ -283,28 +283,36 @@ pub(super) fn health(
         },
         send_lag: lag(Timing::SendLag),
         loop_lag: lag(Timing::LoopLag),
-        rate: planned(plan, recorder, publishing, offered).map(|planned_per_s| Rate {
-            planned_per_s,
-            sent_per_s,
-        }),
+        rate: rate(plan, recorder, publishing, offered, sent_per_s),
     }
 }
 
-/// The rate that should have come about, if there was time for one. Random arrivals are as many as they happened to be.
-fn planned(
+/// What should have come about, if there was time for it, and what did. Random arrivals are as many as they happened
+/// to be.
+fn rate(
     plan: &BenchPlan,
     recorder: &Recorder,
     publishing: Duration,
     offered: u64,
-) -> Option<f64> {
-    let arrivals = plan.pace.as_ref()?.arrivals;
+    sent_per_s: f64,
+) -> Option<Rate> {
+    let pace = plan.pace.as_ref()?;
+    // What is noticed of the end, a little behind it, is not part of the plan.
+    let publishing = match plan.stop.duration {
+        Some(duration) => publishing.min(plan.warmup + duration),
+        None => publishing,
+    };
     let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
-    if arrivals == Arrivals::Poisson && measured > 0.0 {
-        let offered = offered.saturating_sub(recorder.warmup.sent);
-        Some(offered as f64 / measured)
+    let planned_per_s = if pace.arrivals == Arrivals::Poisson && measured > 0.0 {
+        offered.saturating_sub(recorder.warmup.sent) as f64 / measured
     } else {
-        plan.rate(publishing)
-    }
+        plan.rate(publishing)?
+    };
+    Some(Rate {
+        planned_per_s,
+        sent_per_s,
+        burst_per_s: f64::from(pace.burst) / measured,
+    })
 }
 
 /// What happened between two readings of all workers, about a second apart. The intervals of a run

@@ -176,6 +176,7 @@ mod tests {
             rate: Some(Rate {
                 planned_per_s: 10.0,
                 sent_per_s: 1.0,
+                burst_per_s: 1.0,
             }),
             ..Health::default()
         }

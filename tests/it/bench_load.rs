@@ -157,6 +157,14 @@ fn a_warm_up_is_sent_and_not_measured() {
     let with_number = run(&broker, "--rate 200/s --warmup 300ms -n 40 --publishers 3");
     whole(&with_number);
     assert_eq!(figure(&with_number, "sent"), 100.0);
+    // While the rate rises, each moment behind the planned end is worth more than one before it.
+    let ramp = run(&broker, "--ramp 0..1k over 1s --duration 200ms");
+    assert_eq!(figure(&ramp, "planned_rate"), 100.0, "{ramp}");
+    assert_eq!(figure(&ramp, "sent"), 20.0);
+    // The second one is due long after the end.
+    let none = run(&broker, "--rate 1/s --warmup 10ms --duration 100ms");
+    assert_eq!(none["verdict"], "PASS", "{none}");
+    assert_eq!(figure(&none, "sent"), 1.0);
 }
 
 #[test]
