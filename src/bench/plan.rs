@@ -197,14 +197,6 @@ impl BenchPlan {
         }
     }
 
-    /// Messages per second over all publishers that were to be sent when publishing took so long, on
-    /// average from the end of the warm-up on; absent in a closed loop, and when it did not take that long.
-    pub fn rate(&self, publishing: Duration) -> Option<f64> {
-        let pace = self.pace.as_ref()?;
-        let (from, to) = (self.warmup.as_secs_f64(), publishing.as_secs_f64());
-        (to > from).then(|| (pace.due_by(to) - pace.due_by(from)) / (to - from))
-    }
-
     pub fn clients(&self) -> usize {
         self.publishers.count + self.subscribers.count + self.idle
     }

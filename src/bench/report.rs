@@ -259,14 +259,13 @@ impl Report {
     }
 }
 
-/// How the generator did while messages were published.
+/// How the generator did while messages were published, which took so long.
 pub(super) fn health(
     plan: &BenchPlan,
     recorder: &Recorder,
     efforts: &[Effort],
     publishing: Duration,
-    offered: u64,
-    sent_per_s: f64,
+    rate: Option<Rate>,
 ) -> Health {
     let shares = efforts
         .iter()
@@ -283,13 +282,13 @@ pub(super) fn health(
         },
         send_lag: lag(Timing::SendLag),
         loop_lag: lag(Timing::LoopLag),
-        rate: rate(plan, recorder, publishing, offered, sent_per_s),
+        rate,
     }
 }
 
-/// What should have come about, if there was time for it, and what did. Random arrivals are as many as they happened
-/// to be.
-fn rate(
+/// The rate from the end of the warm-up on: what was to come about when publishing took so long as planned, and what
+/// did. Random arrivals are as many as they happened to be. Absent in a closed loop, and when it did not take that long.
+pub(super) fn rate(
     plan: &BenchPlan,
     recorder: &Recorder,
     publishing: Duration,
@@ -297,21 +296,18 @@ fn rate(
     sent_per_s: f64,
 ) -> Option<Rate> {
     let pace = plan.pace.as_ref()?;
-    // What is noticed of the end, a little behind it, is not part of the plan.
-    let publishing = match plan.stop.duration {
-        Some(duration) => publishing.min(plan.warmup + duration),
-        None => publishing,
-    };
-    let measured = publishing.saturating_sub(plan.warmup).as_secs_f64();
-    let planned_per_s = if pace.arrivals == Arrivals::Poisson && measured > 0.0 {
-        offered.saturating_sub(recorder.warmup.sent) as f64 / measured
-    } else {
-        plan.rate(publishing)?
+    let (from, to) = (plan.warmup.as_secs_f64(), publishing.as_secs_f64());
+    if to <= from {
+        return None;
+    }
+    let planned = match pace.arrivals {
+        Arrivals::Constant => pace.due_by(to) - pace.due_by(from),
+        Arrivals::Poisson => offered.saturating_sub(recorder.warmup.sent) as f64,
     };
     Some(Rate {
-        planned_per_s,
+        planned_per_s: planned / (to - from),
         sent_per_s,
-        burst_per_s: f64::from(pace.burst) / measured,
+        burst_per_s: f64::from(pace.burst) / (to - from),
     })
 }
 

@@ -97,14 +97,11 @@ impl Run {
             None => plan.gather.given(),
         };
         let rates = Rates::new(&recorder, start_ns, end_ns);
-        let health = report::health(
-            plan,
-            &recorder,
-            &efforts,
-            times.publish,
-            account.offered,
-            rates.sent_per_s,
-        );
+        // The end is noticed a little late, and what would have been due meanwhile is not part of the plan.
+        let planned = since(time_was_up.or(self.publish_ended), self.publish_began);
+        let (offered, sent_per_s) = (account.offered, rates.sent_per_s);
+        let rate = report::rate(plan, &recorder, planned, offered, sent_per_s);
+        let health = report::health(plan, &recorder, &efforts, times.publish, rate);
         Report {
             run: self.run,
             started: self.started,

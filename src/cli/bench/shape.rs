@@ -57,12 +57,12 @@ impl FromStr for ShapeName {
             )
         };
         let (_, kind) = NAMES.iter().find(|one| one.0 == name).ok_or_else(refuse)?;
-        let count = match count.map(str::parse) {
-            None => None,
-            Some(Ok(count)) if count > 0 => Some(count),
-            Some(_) => return Err(refuse()),
-        };
-        Ok(Self { kind: *kind, count })
+        let positive = |count: &str| count.parse().ok().filter(|count| *count > 0);
+        let count = count.map(|count| positive(count).ok_or_else(refuse));
+        Ok(Self {
+            kind: *kind,
+            count: count.transpose()?,
+        })
     }
 }
 

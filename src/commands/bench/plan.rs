@@ -11,7 +11,7 @@ use crate::bench::{
     TopicTemplate, UnknownPlace,
 };
 use crate::cli::bench::{
-    ArrivalsKind, BenchArgs, DEFAULT_DURATION, Gather, LoadArgs, PaceArgs, PayloadArgs, Ramp,
+    ArrivalsKind, BenchArgs, DEFAULT_DURATION, Gather, PaceArgs, PayloadArgs, Ramp,
     SEARCH_DURATION, ShapeKind, ShapeName, StampPlace, Switch,
 };
 use crate::commands::connect;
@@ -176,13 +176,13 @@ fn counts(args: &BenchArgs) -> Result<Counts, Error> {
     let load = &args.load;
     let usual = match load.shape {
         Some(shape) => {
-            one_count(shape, load)?;
-            let many = shape.clients();
+            let publishers = || many(shape, "--publishers", load.publishers);
+            let subscribers = || many(shape, "--subscribers", load.subscribers);
             match shape.kind {
-                ShapeKind::OneToOne | ShapeKind::Shared => (many, many, 0),
-                ShapeKind::FanIn => (many, 1, 0),
-                ShapeKind::FanOut => (1, many, 0),
-                ShapeKind::Connections => (0, 0, many),
+                ShapeKind::OneToOne | ShapeKind::Shared => (publishers()?, subscribers()?, 0),
+                ShapeKind::FanIn => (publishers()?, 1, 0),
+                ShapeKind::FanOut => (1, subscribers()?, 0),
+                ShapeKind::Connections => (0, 0, many(shape, "--idle", load.idle)?),
             }
         }
         None if load.idle.is_some_and(|idle| idle > 0) => (0, 0, 0),
@@ -202,28 +202,15 @@ fn counts(args: &BenchArgs) -> Result<Counts, Error> {
     Ok(counts)
 }
 
-/// Refuses a shape with a number beside an option that gives another one for the same connections.
-fn one_count(shape: ShapeName, load: &LoadArgs) -> Result<(), Error> {
-    let Some(count) = shape.count else {
-        return Ok(());
-    };
-    let publishers = ("--publishers", load.publishers);
-    let subscribers = ("--subscribers", load.subscribers);
-    let counted = match shape.kind {
-        ShapeKind::OneToOne | ShapeKind::Shared => vec![publishers, subscribers],
-        ShapeKind::FanIn => vec![publishers],
-        ShapeKind::FanOut => vec![subscribers],
-        ShapeKind::Connections => vec![("--idle", load.idle)],
-    };
-    for (option, typed) in counted {
-        if let Some(other) = typed.filter(|typed| *typed != count) {
-            return Err(Error::usage(
-                format!("--shape says {count} and {option} {other}"),
-                "give the number once, with either",
-            ));
-        }
+/// How many a shape has of what it has many of. Refuses a number in it beside an option with another one.
+fn many(shape: ShapeName, option: &str, typed: Option<u32>) -> Result<u32, Error> {
+    match (shape.count, typed) {
+        (Some(count), Some(other)) if count != other => Err(Error::usage(
+            format!("--shape says {count} and {option} {other}"),
+            "give the number once, with either",
+        )),
+        _ => Ok(shape.clients()),
     }
-    Ok(())
 }
 
 fn topics(args: &BenchArgs) -> Result<Vec<TopicTemplate>, Error> {
@@ -268,6 +255,7 @@ fn filters(args: &BenchArgs) -> Result<Vec<FilterTemplate>, Error> {
     args.topic.filter.iter().map(template).collect()
 }
 
+/// What is wrong with a template.
 fn slip(option: &str, typed: &str, why: &PlanError, hint: &str) -> Error {
     let hint = match why {
         PlanError::UnknownPlace(_) => UnknownPlace::HINT,

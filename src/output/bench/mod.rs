@@ -173,8 +173,7 @@ fn setup<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> 
 fn messages<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()> {
     let counts = report.counts();
     let rates = &report.rates;
-    let figure = |count: u64, per_s: f64| format!("{:>15}{:>15}/s", grouped(count), rate(per_s));
-    let number = |count: u64| format!("{:>15}", grouped(count));
+    let figure = |count: u64, per_s: f64| format!("{}{:>15}/s", number(count), rate(per_s));
     if report.setup.publishers.count + report.setup.subscribers.count == 0 {
         return Ok(());
     }
@@ -325,7 +324,7 @@ fn verdict<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Result<()
     let verdict = &report.verdict;
     table.heading("verdict")?;
     for fault in &verdict.faults {
-        let mut rest = format!("{:>15}", grouped(fault.count));
+        let mut rest = number(fault.count);
         if let Some(first) = fault.first.first() {
             let _ = write!(rest, "  publisher {}, message", first.publisher);
             let same = fault
@@ -365,7 +364,6 @@ fn connections<W: Write>(report: &Report, table: &mut Table<'_, W>) -> io::Resul
     if counts.failed + counts.broken + counts.churned + counts.reconnected == 0 {
         return Ok(());
     }
-    let number = |count| format!("{:>15}", grouped(count));
     table.heading("connections")?;
     table.line("connected", &number(counts.connected))?;
     for (name, count) in [("failed", counts.failed), ("broken", counts.broken)] {
@@ -448,6 +446,11 @@ fn size((min, max): (usize, usize)) -> String {
 fn plural(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {what}{s}", grouped(count as u64))
+}
+
+/// A count in its column.
+fn number(count: u64) -> String {
+    format!("{:>15}", grouped(count))
 }
 
 /// Digits in groups of three.
